@@ -1,0 +1,22 @@
+"""The LSTM zoo: recurrent cells as pure functions, and whole systems made of them.
+
+zoo.cells, zoo.unroll    cells and the time loop, for your own JAX code
+zoo.load(run)            the model and parameters of a run that train.py made
+"""
+
+from pathlib import Path
+
+__version__ = "0.1.0"
+__all__ = ["load"]
+
+
+def load(run: str | Path):
+    """(model, params) of a finished run folder: the Flax module and its best parameters.
+
+    For a language model: ``carry, logits = model.apply(params, tokens)`` with tokens (B, T) ints.
+    Raises zoo.errors.UserError where the folder is no finished run.
+    """
+    from zoo.train.command import load as load_run
+
+    loaded = load_run(Path(run))
+    return loaded.model, loaded.params

@@ -54,7 +54,9 @@ def unroll(
     if lengths is not None and lengths.shape != (B,):
         raise ValueError(f"lengths must be ({B},) for xs of shape {xs.shape}; got {lengths.shape}")
     if resets is not None and resets.shape != (T, B):
-        raise ValueError(f"resets must be ({T}, {B}) for xs of shape {xs.shape}; got {resets.shape}")
+        raise ValueError(
+            f"resets must be ({T}, {B}) for xs of shape {xs.shape}; got {resets.shape}"
+        )
     if gradient not in ("custom", "plain"):
         raise ValueError(f"gradient must be 'custom' or 'plain'; got {gradient!r}")
     if carry is None:

@@ -1,0 +1,50 @@
+"""What every command shares: its own flags, one-line errors, exit codes.
+
+Exit codes: 0 done, 2 a mistake in what was asked or given, 130 and 143 stopped by Ctrl-C and SIGTERM,
+1 a fault of ours (with a traceback).
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import flags
+
+from zoo.errors import UserError
+
+
+def fail(message: object) -> int:
+    """Prints one line on stderr and returns exit code 2."""
+    print("error: " + " ".join(str(message).split()), file=sys.stderr)
+    return 2
+
+
+def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> int:
+    """Runs ``main(argv)`` and turns a UserError into one line and exit code 2."""
+    try:
+        return main(list(sys.argv if argv is None else argv)) or 0
+    except (UserError, flags.Error) as error:
+        return fail(error)
+    except BrokenPipeError:  # the reader of stdout went away: not our fault, nor worth a traceback
+        sys.stderr.close()
+        return 0
+
+
+def parse(values: flags.FlagValues, argv: list[str], about: str) -> bool:
+    """Parses ``argv`` (program name first); False when it asked for help, which is then printed.
+
+    Raises UserError for stray arguments and flags.Error for wrong flags.
+    """
+    if any(arg in ("-h", "-help", "--help") for arg in argv):
+        print(about.strip() + "\n\nflags:")
+        for name, flag in sorted(values._flags().items()):
+            if name == flag.name and not name.startswith("config."):
+                default = "" if flag.default in (None, "") else f" (default: {flag.default})"
+                print(f"  --{name:<14} {flag.help}{default}")
+        return False
+    try:
+        rest = values(argv)
+    except flags.IllegalFlagValueError as error:
+        raise UserError(error) from error
+    if len(rest) > 1:
+        raise UserError(f"stray argument {rest[1]!r}: every setting is a flag, --name=value")
+    return True

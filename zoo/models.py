@@ -1,0 +1,101 @@
+"""Thin Flax (Linen) modules over the cells: the only import of Flax.
+
+Linen, because its ``init`` and ``apply`` are pure functions of parameters and keys, as the rest here
+is. For NNX, wrap a module in ``flax.nnx.bridge.ToNNX``.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn.initializers import glorot_uniform, normal
+
+from zoo.cells import CELLS, Carry
+from zoo.unroll import locked_dropout, stack
+
+
+class LanguageModel(nn.Module):
+    """Embedding, a stack of recurrent layers, softmax; the same for characters, bytes and words.
+
+    vocab:       V, the number of symbols
+    embed:       E, the size of the embedding
+    hidden:      H, units a layer
+    layers:      number of layers
+    cell:        a name in ``zoo.cells.CELLS``
+    dropout:     locked dropout between layers (Gal & Ghahramani 2016)
+    dropout_in:  locked dropout on the embedding
+    dropout_out: locked dropout on the last layer's output
+    weight_drop: DropConnect on each layer's recurrent matrix (Merity et al. 2018)
+    tie:         softmax with the embedding's weights (Press & Wolf 2017); the last layer then has E units
+    """
+
+    vocab: int
+    embed: int
+    hidden: int
+    layers: int = 1
+    cell: str = "lstm"
+    dropout: float = 0.0
+    dropout_in: float = 0.0
+    dropout_out: float = 0.0
+    weight_drop: float = 0.0
+    tie: bool = False
+
+    def setup(self):
+        sizes = self._sizes()
+        self.embedding = self.param("embedding", normal(0.1), (self.vocab, self.embed))
+        self.stack = [
+            self.param(f"layer_{i}", lambda key, i=i: self._cell.init(key, sizes[i], sizes[i + 1]))
+            for i in range(self.layers)
+        ]
+        self.bias = self.param("bias", nn.initializers.zeros, (self.vocab,))
+        if not self.tie:
+            self.kernel = self.param("kernel", glorot_uniform(), (sizes[-1], self.vocab))
+
+    def __call__(
+        self, tokens: Array, carry: Any = None, *, train: bool = False
+    ) -> tuple[Any, Array]:
+        """tokens (B, T) ints -> (carry, logits (B, T, V)).
+
+        ``carry`` is one entry a layer, each layer's own NamedTuple of (B, H); zeros when None.
+        With ``train`` the dropout is on, and ``apply`` needs ``rngs={"dropout": key}``.
+        """
+        layers, xs, key = self.stack, self.embedding[tokens.T], None
+        if train:
+            key = self.make_rng("dropout")
+            layers = [
+                self._weight_drop(jax.random.fold_in(key, i), p) for i, p in enumerate(layers)
+            ]
+            xs = locked_dropout(jax.random.fold_in(key, 1000), xs, self.dropout_in)
+        carry, ys = stack(self._cell, layers, xs, carry, dropout=self.dropout, key=key)
+        if train:
+            ys = locked_dropout(jax.random.fold_in(key, 2000), ys, self.dropout_out)
+        kernel = self.embedding.T if self.tie else self.kernel
+        return carry, ys.swapaxes(0, 1) @ kernel + self.bias[None, None]
+
+    @nn.nowrap
+    def carry(self, batch: int) -> tuple[Carry, ...]:
+        """The zero carry of each layer for ``batch`` sequences."""
+        sizes = self._sizes()
+        shapes = [
+            jax.eval_shape(lambda i=i: self._cell.init(jax.random.key(0), sizes[i], sizes[i + 1]))
+            for i in range(self.layers)
+        ]
+        return tuple(self._cell.carry(p, batch) for p in shapes)
+
+    @property
+    def _cell(self):
+        return CELLS[self.cell]()
+
+    @nn.nowrap
+    def _sizes(self):
+        last = self.embed if self.tie else self.hidden
+        return [self.embed] + [self.hidden] * (self.layers - 1) + [last]
+
+    @nn.nowrap
+    def _weight_drop(self, key, params):
+        if not self.weight_drop:
+            return params
+        keep = jax.random.bernoulli(key, 1 - self.weight_drop, params.w_h.shape)
+        return params._replace(w_h=jnp.where(keep, params.w_h / (1 - self.weight_drop), 0))

@@ -1,0 +1,87 @@
+"""Writes text with a trained language model.
+
+python -m zoo.sample --run=runs/char_lm --prompt="The " --length=500 --temperature=0.8
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from zoo import cli
+from zoo.errors import UserError
+
+
+def main(argv):
+    values = flags.FlagValues()
+    define = {"flag_values": values}
+    flags.DEFINE_string("run", None, "folder of a finished run", **define)
+    flags.DEFINE_string("prompt", None, "text to go on from; a line break when left out", **define)
+    flags.DEFINE_string("prompt_file", None, "file with the text to go on from", **define)
+    flags.DEFINE_integer("length", 500, "symbols to write", **define)
+    flags.DEFINE_float(
+        "temperature", 1.0, "below 1 bolder, above 1 wilder, 0 the most probable", **define
+    )
+    flags.DEFINE_integer(
+        "top_k", 0, "draw from the k most probable symbols only; 0 from all", **define
+    )
+    flags.DEFINE_float("top_p", 1.0, "draw from the most probable symbols that sum to p", **define)
+    flags.DEFINE_integer("num", 1, "samples to write", **define)
+    flags.DEFINE_integer("seed", 0, "seed of the drawing", **define)
+    flags.DEFINE_enum("unseen", "error", ("error", "replace"),
+                      "characters of the prompt that the model has not seen: an error, or read as the "
+                      "unknown symbol", **define)  # fmt: skip
+    if not cli.parse(values, argv, __doc__):
+        return 0
+    if values.run is None:
+        raise UserError("--run is missing: the folder of a finished run, such as runs/char_lm")
+    prompt = _prompt(values)
+    for name, low in (("length", 1), ("num", 1), ("top_k", 0), ("temperature", 0), ("seed", 0)):
+        if not values[name].value >= low:
+            raise UserError(f"--{name}={values[name].value}: must be at least {low}")
+    if not 0 < values.top_p <= 1:
+        raise UserError(f"--top_p={values.top_p}: must be more than 0 and at most 1")
+
+    from zoo.tasks.language_model import write
+    from zoo.train import command
+
+    loaded = command.load(Path(values.run), task="language_model")
+    unseen = loaded.vocabulary.unknown(prompt or "")
+    if unseen and values.unseen == "error":
+        names = ", ".join(repr(c) for c in unseen[:10])
+        raise UserError(
+            f"the prompt has {len(unseen)} character(s) that this model has not seen: {names}; leave "
+            "them out, or read them as the unknown symbol with --unseen=replace"
+        )
+    texts = write(
+        *loaded,
+        prompt=prompt or "",
+        length=values.length,
+        num=values.num,
+        seed=values.seed,
+        temperature=values.temperature,
+        top_k=values.top_k,
+        top_p=values.top_p,
+    )
+    for i, text in enumerate(texts):
+        if values.num > 1:
+            print(f"════ sample {i + 1} of {values.num} ════")
+        print((prompt or "") + text)
+    return 0
+
+
+def _prompt(values):
+    if values.prompt is not None and values.prompt_file is not None:
+        raise UserError("--prompt and --prompt_file: give one of them")
+    prompt = values.prompt
+    if values.prompt_file is not None:
+        from zoo.data import read_text
+
+        prompt = read_text(Path(values.prompt_file))
+    if prompt == "":
+        raise UserError("--prompt is empty: give at least one character, or leave it out")
+    return prompt
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,108 @@
+"""The run folder: who may write, what was asked for, what came out."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from zoo import config as configs
+from zoo.errors import UserError
+
+_OURS = {"config.json", "metrics.jsonl", "result.json", "checkpoints"}
+
+
+class Folder:
+    """A run folder that this process alone writes to, from ``open`` to ``close``."""
+
+    def __init__(self, path: Path, lock):
+        self.path = path
+        self._lock = lock
+
+    def close(self) -> None:
+        """Lets others in."""
+        self._lock.close()
+
+
+def open_folder(path: Path) -> Folder:
+    """Makes the run folder, or takes the one that is there, and locks it.
+
+    Raises UserError where it cannot be made or written, where another process is training in it,
+    and where it holds something else than a run.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        found = {p.name for p in path.iterdir()} - {".lock"}
+        if found and not found & _OURS:
+            raise UserError(
+                f"--run={path}: the folder holds something else than a run ({min(found)})"
+            )
+        lock = open(path / ".lock", "a")  # noqa: SIM115 (held until close)
+    except OSError as error:
+        raise UserError(f"--run={path}: cannot write there: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise UserError(f"--run={path}: another process is training in this folder") from error
+    return Folder(path, lock)
+
+
+def check_writable(path: Path) -> None:
+    """Raises what ``open_folder`` raises, before anything is compiled; leaves nothing behind."""
+    open_folder(path).close()
+
+
+def check_config(path: Path, config: ConfigDict) -> None:
+    """Writes config.json, or checks that the one that is there says the same.
+
+    Raises UserError that names a key whose value differs.
+    """
+    file = path / "config.json"
+    if not file.exists():
+        write(file, configs.to_json(config))
+        return
+    before = read_config(path)
+    if keys := configs.differences(before, config):
+        old, new = (_value(c, keys[0]) for c in (before, config))
+        others = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+        raise UserError(
+            f"--run={path}: began with {keys[0]}={old}, now {new}{others}; give another --run, or "
+            "delete that folder"
+        )
+
+
+def read_config(path: Path) -> ConfigDict:
+    """The config that a run was made with. Raises UserError where ``path`` is no run."""
+    file = path / "config.json"
+    if not path.is_dir():
+        raise UserError(f"--run={path}: no such folder")
+    if not file.is_file():
+        raise UserError(f"--run={path}: not a run of train.py: it has no config.json")
+    try:
+        return configs.from_json(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file}: not JSON: {error}") from error
+
+
+def read_result(path: Path) -> dict | None:
+    """result.json, or None where the run is not finished."""
+    file = path / "result.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def write(file: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old one or the new one, never half of it."""
+    part = file.with_name(f".{file.name}.part")
+    with open(part, "w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)
+
+
+def _value(config, key):
+    for name in key.split("."):
+        config = config.get(name) if isinstance(config, ConfigDict) else None
+    return config

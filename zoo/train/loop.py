@@ -1,0 +1,356 @@
+"""The one training loop. Every config goes through ``fit``."""
+
+import json
+import math
+import signal
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from ml_collections import ConfigDict
+
+from zoo import random
+from zoo.config import choose, require
+from zoo.errors import UserError
+from zoo.tasks.protocol import Sum, Task
+from zoo.train import folder, mesh, metrics, optimizers
+from zoo.train.checkpoint import Checkpoints, finite
+from zoo.train.state import Best, TrainState, fingerprint
+
+
+class Result(NamedTuple):
+    """What ``fit`` returns: the content of result.json, and the parameters it speaks of."""
+
+    record: dict[str, Any]
+    params: Any
+
+
+class Stopped(Exception):
+    """Training was interrupted by a signal, after saving; ``code`` is the exit code."""
+
+    def __init__(self, step: int, signum: int):
+        super().__init__(f"stopped at step {step}, saved; the same command goes on from there")
+        self.code = 128 + signum
+
+
+class Plan(NamedTuple):
+    """When things happen, in steps."""
+
+    steps: int
+    per_epoch: int
+    log: int
+    evaluate: int
+    save: int
+
+    def due(self, step: int, every: int) -> bool:
+        """Whether something that happens every so many steps happens now."""
+        return step == self.steps or step % every == 0
+
+    def boundary(self, step: int) -> int:
+        """The next step at which a dispatch must end: a log, an evaluation, a save, an epoch."""
+        every = (self.log, self.evaluate, self.save, self.per_epoch)
+        return min(self.steps, *((step // n + 1) * n for n in every))
+
+
+def plan(task: Task, config: ConfigDict) -> Plan:
+    """The plan that a config makes for a task. Raises UserError for values out of range."""
+    for key in ("steps", "eval_every", "log_every", "keep"):
+        require(config, key, 1)
+    for key in ("checkpoint_every", "checkpoint_minutes", "patience"):
+        require(config, key, 0)
+    for key in ("epochs", "eval_epochs"):
+        if config[key] is not None and config[key] <= 0:
+            raise UserError(f"--config.{key}={config[key]}: must be more than 0")
+    per_epoch = task.steps_per_epoch("train")
+    if config.steps is None and config.epochs is None:
+        raise UserError("--config.steps or --config.epochs must be set")
+    steps = config.steps or max(1, round(config.epochs * per_epoch))
+    evaluate = config.eval_every or max(1, round((config.eval_epochs or 1) * per_epoch))
+    save = config.checkpoint_every or evaluate
+    return Plan(steps, per_epoch, config.log_every, evaluate, save)
+
+
+def optimizer(task: Task, config: ConfigDict) -> optax.GradientTransformationExtraArgs:
+    """The optimizer of a config, its schedule as long as the training."""
+    return optimizers.make(config, plan(task, config).steps)
+
+
+def begin(
+    task: Task, rule: optax.GradientTransformationExtraArgs, config: ConfigDict
+) -> TrainState:
+    """The state before the first step, on the mesh of the config."""
+    devices = mesh.make(config)
+    if config.best.metric:
+        choose(config, "best.mode", ("min", "max"))
+    worst = math.inf if config.best.mode == "min" else -math.inf
+
+    def make(key):
+        params = task.init(key)
+        best = Best(jnp.float32(worst), jnp.int32(0), jnp.int32(0), params)
+        return TrainState(
+            jnp.int32(0),
+            params,
+            rule.init(params),
+            mesh.by_batch(devices, task.carry()),
+            best if config.best.metric else (),
+            {name: Sum(jnp.float32(0), jnp.float32(0)) for name in task.sums()},
+        )
+
+    state = jax.jit(make)(random.key(config.seed, "init"))
+    return mesh.spread(devices, state._replace(carry=()))._replace(carry=state.carry)
+
+
+def program(task: Task, rule: optax.GradientTransformationExtraArgs, config: ConfigDict):
+    """The jitted loop (state, data, order, n) -> state after at most n steps; n is traced.
+
+    It ends early after a step whose loss is not finite: then ``state.sums["loss"]`` is not finite.
+    """
+    devices = mesh.make(config)
+    per_epoch = task.steps_per_epoch("train")
+
+    def one(state: TrainState, data, order) -> TrainState:
+        key = random.key(config.seed, "dropout", state.step)
+        batch = task.gather(data, task.indices(order, state.step % per_epoch))
+        batch = mesh.by_batch(devices, batch)
+
+        def objective(params):
+            sums, carry = task.loss(params, state.carry, batch, key)
+            return sums["loss"].total / sums["loss"].weight, (sums, carry)
+
+        grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
+        updates, opt_state = rule.update(grads, state.opt_state, state.params)
+        return TrainState(
+            state.step + 1,
+            optax.apply_updates(state.params, updates),
+            opt_state,
+            carry,
+            state.best,
+            jax.tree.map(jnp.add, state.sums, sums),
+        )
+
+    @partial(jax.jit, donate_argnums=0)
+    def many(state: TrainState, data, order, n):
+        end = state.step + n
+
+        def going_on(state):
+            return (state.step < end) & jnp.isfinite(state.sums["loss"].total)
+
+        return lax.while_loop(going_on, lambda state: one(state, data, order), state)
+
+    return many
+
+
+def fit(
+    task: Task, rule: optax.GradientTransformationExtraArgs, config: ConfigDict, run: Path
+) -> Result:
+    """Trains ``task`` in the folder ``run``, or goes on from its newest checkpoint.
+
+    The bits depend on the config, the data and the machine, never on where a run was interrupted.
+    Raises UserError for a config out of range or a folder that cannot be used, and for a loss that
+    is not finite; Stopped after SIGTERM or Ctrl-C, when the state has been saved.
+    """
+    what = plan(task, config)
+    place = folder.open_folder(run)
+    try:
+        folder.check_config(run, config)
+        task.prepare(run)
+        with Checkpoints(run / "checkpoints", config.keep) as checkpoints, _Signals() as signals:
+            return _train(task, rule, config, run, what, checkpoints, signals)
+    finally:
+        place.close()
+
+
+def _train(task, rule, config, run, what, checkpoints, signals):
+    began = time.perf_counter()
+    state = begin(task, rule, config)
+    state, before = resume(checkpoints, state, run)
+    if int(state.step):
+        print(f"going on from step {int(state.step)} in {run}", file=sys.stderr)
+    seconds = lambda: before + time.perf_counter() - began  # noqa: E731
+    step = start = int(state.step)
+    log = metrics.Log(run, step)
+    data = mesh.replicated(mesh.make(config), task.data("train"))
+    order, epoch = task.order("train", step // what.per_epoch), step // what.per_epoch
+    compiling = time.perf_counter()
+    steps = program(task, rule, config).lower(state, data, order, jnp.int32(1)).compile()
+    compile_seconds = time.perf_counter() - compiling
+    tokens, pace, chunk, saved = task.tokens_per_step(), 0.0, 1, time.monotonic()
+    progress = metrics.Progress(what.steps, step)
+    try:
+        while step < what.steps:
+            if step // what.per_epoch != epoch:
+                epoch = step // what.per_epoch
+                order = task.order("train", epoch)
+            n = min(chunk, what.boundary(step) - step)
+            clock = time.perf_counter()
+            state = steps(state, data, order, jnp.int32(n))
+            step = int(state.step)
+            took = time.perf_counter() - clock
+            # About a second a dispatch, so that a signal is soon heard; the bits do not depend on it.
+            chunk = max(1, min(2 * chunk, int(n / took)))
+            pace = n / took if not pace else 0.7 * pace + 0.3 * n / took
+            progress.steps(step, pace * tokens)
+            if not math.isfinite(float(state.sums["loss"].total)):
+                raise _not_finite(f"the training loss at step {step}", checkpoints)
+            evaluate, save = what.due(step, what.evaluate), what.due(step, what.save)
+            if evaluate or what.due(step, what.log):
+                record = {"step": step, "epoch": step / what.per_epoch, "seconds": 0.0}
+                record |= {f"train_{k}": float(s.total / s.weight) for k, s in state.sums.items()}
+                state = state._replace(sums=jax.tree.map(jnp.zeros_like, state.sums))
+                if evaluate:
+                    values = task.evaluate(state.params, "valid")
+                    if not all(map(math.isfinite, values.values())):
+                        raise _not_finite(f"the validation at step {step}", checkpoints)
+                    record |= values
+                    state = _judge(state, record, config)
+                    metrics.add_sample(run, step, *task.observe(state.params, step, record))
+                record["seconds"] = round(seconds(), 3)
+                log.add(record)
+                if evaluate:
+                    progress.line(record, pace * tokens, (what.steps - step) / pace)
+            over = _patience_is_over(state, config)
+            minutes = (time.monotonic() - saved) / 60
+            if save or over or signals.caught or 0 < config.checkpoint_minutes <= minutes:
+                if not finite(state.params):
+                    raise _not_finite(f"a parameter at step {step}", checkpoints)
+                checkpoints.save(state, seconds())
+                saved = time.monotonic()
+            if over:
+                progress.say(
+                    f"stopped early: no better {config.best.metric} for {config.patience} evaluations"
+                )
+                break
+            if signals.caught and step < what.steps:
+                raise Stopped(step, signals.caught)
+    finally:
+        progress.close()
+    if start == step:
+        progress.say(f"nothing left to train: {step} steps are done")
+    return _finish(task, config, run, state, seconds(), compile_seconds)
+
+
+def resume(checkpoints: Checkpoints, state: TrainState, run: Path) -> tuple[TrainState, float]:
+    """The newest checkpoint that is whole and its seconds, or (state, 0) where there is none.
+
+    Raises UserError where there are checkpoints, and every one is damaged.
+    """
+    for step in checkpoints.steps():
+        try:
+            return checkpoints.restore(step, state)
+        except ValueError as error:
+            print(
+                f"warning: checkpoint {step} is damaged: {error}; trying an older one",
+                file=sys.stderr,
+            )
+    if checkpoints.steps():
+        raise UserError(
+            f"--run={run}: no checkpoint there is whole; delete the folder to begin again"
+        )
+    return state, 0.0
+
+
+def _judge(state, record, config):
+    """Keeps the best parameters, and lowers the learning rate on a plateau."""
+    name = config.best.metric
+    if not name:
+        return state
+    if name not in record:
+        raise UserError(f"--config.best.metric={name}: an evaluation gives {', '.join(record)}")
+    value, best = np.float32(record[name]), state.best
+    sign = 1 if config.best.mode == "min" else -1
+    if sign * value < sign * float(best.value):
+        waited = jnp.zeros_like(best.waited)
+        best = Best(jnp.full_like(best.value, value), state.step, waited, state.params)
+        return state._replace(best=jax.tree.map(jnp.copy, best))
+    waited = best.waited + 1
+    state = state._replace(best=best._replace(waited=waited))
+    c = config.optimizer
+    if c.schedule == "plateau" and int(waited) % c.plateau_patience == 0:
+        return state._replace(opt_state=optimizers.reduce_rate(state.opt_state, c.plateau_factor))
+    return state
+
+
+def _patience_is_over(state, config):
+    return bool(config.patience and state.best and int(state.best.waited) >= config.patience)
+
+
+def _finish(task, config, run, state, seconds, compile_seconds):
+    params = state.best.params if state.best else state.params
+    values = task.evaluate(params, "valid") | task.evaluate(params, "test")
+    if state.best:
+        last = task.evaluate(state.params, "valid")
+        values |= {"best_step": int(state.best.step)} | {f"{k}_last": v for k, v in last.items()}
+    records = metrics.read(run)
+    values["train_loss"] = next((r["train_loss"] for r in reversed(records)), math.nan)
+    if name := config.target.metric:
+        times = [r["seconds"] for r in records if r.get(name, math.inf) <= config.target.value]
+        values["seconds_to_target"] = times[0] if times else None
+    task.artifacts(params, run)
+    metrics.plot(run)
+    record = {
+        "config": config.name,
+        "variant": config.variant,
+        "seed": config.seed,
+        "metrics": values,
+        "steps": int(state.step),
+        "train_seconds": round(seconds, 2),
+        "compile_seconds": round(compile_seconds, 2),
+        "params": sum(x.size for x in jax.tree.leaves(state.params)),
+        "params_sha256": fingerprint(state.params),
+        "best_sha256": fingerprint(state.best.params) if state.best else None,
+        "versions": versions(),
+        "platform": jax.default_backend(),
+        "devices": jax.device_count(),
+        "finished": True,
+    }
+    folder.write(run / "result.json", json.dumps(record, indent=2) + "\n")
+    return Result(record, params)
+
+
+def versions() -> dict[str, str]:
+    """The versions that results depend on."""
+    import platform
+    from importlib.metadata import version
+
+    names = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    return {"python": platform.python_version()} | {n: version(n) for n in names}
+
+
+def _not_finite(what, checkpoints):
+    steps = checkpoints.steps()
+    good = f"the last good checkpoint is step {steps[0]}" if steps else "there is no checkpoint yet"
+    return UserError(
+        f"{what} is not finite; {good}, and it is kept. Try a lower --config.optimizer.learning_rate "
+        "or --config.optimizer.clip_norm"
+    )
+
+
+class _Signals:
+    """SIGTERM and Ctrl-C end training after the dispatch; a second Ctrl-C ends it at once."""
+
+    def __init__(self):
+        self.caught = 0
+        self._before = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._catch)
+        return self
+
+    def _catch(self, number, frame):
+        if self.caught and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.caught = number
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,74 @@
+"""Optimizers and schedules by name, from Optax."""
+
+import jax
+import optax
+from ml_collections import ConfigDict
+
+from zoo.config import choose, require
+
+_RULES = {
+    "adam": lambda rate, c: optax.adam(rate, c.b1, c.b2),
+    "adamw": lambda rate, c: optax.adamw(
+        rate, c.b1, c.b2, weight_decay=c.weight_decay, mask=_matrices
+    ),
+    "rmsprop": lambda rate, c: optax.rmsprop(
+        rate, decay=0.9, eps=1e-7, momentum=c.momentum or None
+    ),
+    "sgd": lambda rate, c: optax.sgd(rate, momentum=c.momentum or None),
+}
+
+
+def make(config: ConfigDict, steps: int) -> optax.GradientTransformationExtraArgs:
+    """The optimizer that ``config.optimizer`` describes, for a training of ``steps`` updates.
+
+    Gradients are clipped by their global norm first (Pascanu et al. 2013); weight decay acts on
+    matrices only. Under the schedule "plateau" the learning rate is part of the optimizer's state.
+
+    Raises UserError for an unknown name and for values outside their range.
+    """
+    choose(config, "optimizer.name", _RULES)
+    choose(config, "optimizer.schedule", ("constant", "cosine", "plateau"))
+    for key in ("learning_rate", "clip_norm", "weight_decay", "warmup_steps"):
+        require(config, f"optimizer.{key}", 0)
+    for key in ("b1", "b2", "momentum", "final_fraction", "plateau_factor"):
+        require(config, f"optimizer.{key}", 0, 1)
+    c = config.optimizer
+    rule = _RULES[c.name]
+    if c.schedule == "plateau":
+        rate = optax.inject_hyperparams(lambda learning_rate: rule(learning_rate, c))
+        chain = [rate(learning_rate=c.learning_rate)]
+    else:
+        chain = [rule(schedule(c, steps), c)]
+    if c.clip_norm:
+        chain.insert(0, optax.clip_by_global_norm(c.clip_norm))
+    return optax.with_extra_args_support(optax.chain(*chain))
+
+
+def schedule(c: ConfigDict, steps: int) -> optax.Schedule:
+    """step -> learning rate: linear warm-up, then constant or a cosine down to final_fraction."""
+    warm = min(c.warmup_steps, steps)
+    if c.schedule == "constant":
+        after = optax.constant_schedule(c.learning_rate)
+    else:
+        after = optax.cosine_decay_schedule(c.learning_rate, max(1, steps - warm), c.final_fraction)
+    if not warm:
+        return after
+    return optax.join_schedules([optax.linear_schedule(0.0, c.learning_rate, warm), after], [warm])
+
+
+def reduce_rate(opt_state, factor: float):
+    """Multiplies the learning rate that a "plateau" optimizer keeps in its state."""
+
+    def mend(node):
+        if not isinstance(node, optax.InjectStatefulHyperparamsState):
+            return node
+        rate = node.hyperparams["learning_rate"]
+        return node._replace(hyperparams={**node.hyperparams, "learning_rate": rate * factor})
+
+    return jax.tree.map(
+        mend, opt_state, is_leaf=lambda n: isinstance(n, optax.InjectStatefulHyperparamsState)
+    )
+
+
+def _matrices(params):
+    return jax.tree.map(lambda p: p.ndim > 1, params)
