@@ -29,12 +29,12 @@ def main(argv):
     names = [a.partition("=")[2] for a in argv if a.lstrip("-").startswith("config=")]
     rest = [a for a in argv if not a.lstrip("-").startswith("config=")]
     if not names:
-        if not cli.parse(values, rest, __doc__):
+        if cli.parse(values, rest, __doc__) is None:
             return 0
         raise UserError("--config is missing: --config=configs/NAME.py[:VARIANT]")
     settings = config.load(names[-1])
     config.override(settings, rest, values)
-    if not cli.parse(values, rest, __doc__):
+    if cli.parse(values, rest, __doc__) is None:
         return 0
     config.settle(settings, rest)
     run = Path(values.run or f"runs/{settings.name}{_suffix(settings, names[-1])}")

@@ -29,10 +29,13 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         return 0
 
 
-def parse(values: flags.FlagValues, argv: list[str], about: str) -> bool:
-    """Parses ``argv`` (program name first); False when it asked for help, which is then printed.
+def parse(
+    values: flags.FlagValues, argv: list[str], about: str, *, positional: bool = False
+) -> list[str] | None:
+    """Parses ``argv`` (program name first) and returns the positional arguments.
 
-    Raises UserError for stray arguments and flags.Error for wrong flags.
+    None when it asked for help, which is then printed. Raises UserError for stray arguments and
+    flags.Error for wrong flags.
     """
     if any(arg in ("-h", "-help", "--help") for arg in argv):
         print(about.strip() + "\n\nflags:")
@@ -40,11 +43,8 @@ def parse(values: flags.FlagValues, argv: list[str], about: str) -> bool:
             if name == flag.name and not name.startswith("config."):
                 default = "" if flag.default in (None, "") else f" (default: {flag.default})"
                 print(f"  --{name:<14} {flag.help}{default}")
-        return False
-    try:
-        rest = values(argv)
-    except flags.IllegalFlagValueError as error:
-        raise UserError(error) from error
-    if len(rest) > 1:
-        raise UserError(f"stray argument {rest[1]!r}: every setting is a flag, --name=value")
-    return True
+        return None
+    rest = values(argv)[1:]
+    if rest and not positional:
+        raise UserError(f"stray argument {rest[0]!r}: every setting is a flag, --name=value")
+    return rest

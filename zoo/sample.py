@@ -31,7 +31,7 @@ def main(argv):
     flags.DEFINE_enum("unseen", "error", ("error", "replace"),
                       "characters of the prompt that the model has not seen: an error, or read as the "
                       "unknown symbol", **define)  # fmt: skip
-    if not cli.parse(values, argv, __doc__):
+    if cli.parse(values, argv, __doc__) is None:
         return 0
     if values.run is None:
         raise UserError("--run is missing: the folder of a finished run, such as runs/char_lm")

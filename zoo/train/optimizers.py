@@ -41,7 +41,7 @@ def make(config: ConfigDict, steps: int) -> optax.GradientTransformationExtraArg
         chain = [rule(schedule(c, steps), c)]
     if c.clip_norm:
         chain.insert(0, optax.clip_by_global_norm(c.clip_norm))
-    return optax.with_extra_args_support(optax.chain(*chain))
+    return _lenient(optax.chain(*chain))
 
 
 def schedule(c: ConfigDict, steps: int) -> optax.Schedule:
@@ -72,3 +72,18 @@ def reduce_rate(opt_state, factor: float):
 
 def _matrices(params):
     return jax.tree.map(lambda p: p.ndim > 1, params)
+
+
+def _lenient(rule):
+    """The rule, also where a program has set strict promotion for itself: Optax mixes dtypes."""
+    rule = optax.with_extra_args_support(rule)
+
+    def init(params):
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return rule.init(params)
+
+    def update(*args, **kwargs):
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return rule.update(*args, **kwargs)
+
+    return optax.GradientTransformationExtraArgs(init, update)

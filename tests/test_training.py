@@ -1,0 +1,313 @@
+"""The loop's promises: the same bits, through kills, signals, damage, and on any number of devices."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from zoo import config as configs
+from zoo import tasks
+from zoo.errors import UserError
+from zoo.train import command, loop, optimizers
+from zoo.train.checkpoint import Checkpoints
+from zoo.train.state import fingerprint
+
+ROOT = Path(__file__).parent.parent
+TINY = [
+    "--config.model.hidden=8",
+    "--config.model.embed=4",
+    "--config.model.dropout_out=0.1",
+    "--config.batch_size=4",
+    "--config.data.window=8",
+    "--config.steps=30",
+    "--config.eval_every=10",
+    "--config.log_every=5",
+    "--config.optimizer.warmup_steps=2",
+]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    file = tmp_path_factory.mktemp("text") / "text.txt"
+    words = np.random.default_rng(0).choice(["the ", "cat ", "sat ", "on ", "a ", "mat.\n"], 900)
+    file.write_text("".join(words), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def config(text):
+    c = configs.load(str(ROOT / "configs/char_lm.py"))
+    c.data.path = str(text)
+    c.batch_size, c.data.window = 4, 8
+    c.steps, c.epochs, c.eval_every, c.eval_epochs, c.log_every = 30, None, 10, None, 5
+    c.model.update({"hidden": 8, "embed": 4, "dropout_out": 0.1})
+    c.optimizer.update({"learning_rate": 1e-2, "warmup_steps": 2})
+    return c
+
+
+def fit(config, run):
+    task = tasks.make(config)
+    return loop.fit(task, loop.optimizer(task, config), config, run)
+
+
+def train(text, run, *more):
+    argv = [sys.executable, "train.py", "--config=configs/char_lm.py"]
+    argv += [f"--config.data.path={text}", f"--run={run}", *TINY, *more]
+    return subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def result(run):
+    return json.loads((run / "result.json").read_text())
+
+
+def metrics(run):
+    """metrics.jsonl without the clock."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def long_run(text, tmp_path_factory):
+    """An uninterrupted run of the command, long enough to be interrupted elsewhere."""
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    process = train(text, run, *LONG)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    return run
+
+
+LONG = ["--config.steps=6000", "--config.eval_every=500", "--config.log_every=250"]
+
+
+def test_loss_falls_and_the_run_folder_is_complete(config, tmp_path):
+    record = fit(config, tmp_path / "run").record
+    first, *_, last = metrics(tmp_path / "run")
+    assert last["train_loss"] < first["train_loss"]
+    assert [m["step"] for m in metrics(tmp_path / "run")] == [5, 10, 15, 20, 25, 30]
+    assert record == result(tmp_path / "run")
+    assert {"valid_loss", "valid_bpc", "train_loss", "valid_loss_last"} <= set(record["metrics"])
+    assert record["metrics"]["valid_bpc"] == pytest.approx(record["metrics"]["valid_loss"] / np.log(2))
+    files = {p.name for p in (tmp_path / "run").iterdir()}
+    assert {"config.json", "metrics.jsonl", "result.json", "checkpoints", "samples.txt"} <= files
+    assert (tmp_path / "run/plots/loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "run/samples.txt").read_text().count("════ step") == 3
+
+
+def test_same_seed_gives_the_same_bits_and_another_seed_does_not(config, tmp_path):
+    one, two = (fit(config, tmp_path / n).record["params_sha256"] for n in ("one", "two"))
+    config.seed = 1
+    assert one == two != fit(config, tmp_path / "three").record["params_sha256"]
+
+
+def test_killed_run_resumes_bit_for_bit(text, long_run, tmp_path):
+    run = tmp_path / "killed"
+    for kills in range(2):
+        process = train(text, run, *LONG)
+        wait_for(lambda: len(list(run.glob("checkpoints/[0-9]*"))) > kills, process)  # noqa: B023
+        process.kill()
+        process.communicate()
+        assert not (run / "result.json").exists()
+    process = train(text, run, *LONG)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "going on from step" in err
+    for key in ("params_sha256", "best_sha256", "metrics", "steps"):
+        assert result(run)[key] == result(long_run)[key]
+    assert metrics(run) == metrics(long_run)
+    assert (run / "samples.txt").read_text() == (long_run / "samples.txt").read_text()
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signal_saves_and_the_same_command_goes_on(text, long_run, tmp_path, signum, code):
+    run = tmp_path / "stopped"
+    process = train(text, run, *LONG)
+    wait_for(lambda: (run / "metrics.jsonl").exists() and metrics(run), process)
+    process.send_signal(signum)
+    _, err = process.communicate()
+    assert process.returncode == code, err
+    assert "saved; the same command goes on from there" in err.splitlines()[-1]
+    process = train(text, run, *LONG)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert result(run)["params_sha256"] == result(long_run)["params_sha256"]
+    assert metrics(run) == metrics(long_run)
+
+
+def test_finished_run_says_so_and_does_nothing(text, long_run):
+    before = (long_run / "result.json").read_bytes()
+    process = train(text, long_run, *LONG)
+    out, err = process.communicate()
+    assert process.returncode == 0
+    assert "is finished" in err
+    assert "valid_loss" in out
+    assert (long_run / "result.json").read_bytes() == before
+
+
+def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, capsys):
+    want = fit(config, tmp_path / "run").record
+    (tmp_path / "run/result.json").unlink()
+    newest = max(int(p.name) for p in (tmp_path / "run/checkpoints").glob("[0-9]*"))
+    flip_a_bit(tmp_path / f"run/checkpoints/{newest}/state")
+    got = fit(config, tmp_path / "run").record
+    assert f"checkpoint {newest} is damaged" in capsys.readouterr().err
+    assert got["params_sha256"] == want["params_sha256"]
+    assert got["metrics"] == want["metrics"]
+
+
+def test_every_checkpoint_damaged_is_an_error(config, tmp_path):
+    fit(config, tmp_path / "run")
+    for step in (tmp_path / "run/checkpoints").glob("[0-9]*"):
+        shutil.rmtree(step / "state")
+    with pytest.raises(UserError, match="no checkpoint there is whole"):
+        fit(config, tmp_path / "run")
+
+
+def flip_a_bit(folder):
+    """One bit of the largest file that holds array data."""
+    files = [p for p in folder.rglob("*") if p.is_file() and "/d/" in str(p)]
+    file = max(files, key=lambda p: p.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(config, tmp_path):
+    fit(config, tmp_path / "run")
+    (tmp_path / "run/result.json").unlink()
+    good = Path(tmp_path / "run/checkpoints/30")
+    before = {p.name: p.read_bytes() for p in good.rglob("*") if p.is_file()}
+
+    class Broken(type(tasks.make(config))):
+        def loss(self, params, carry, batch, key):
+            sums, carry = super().loss(params, carry, batch, key)
+            return {"loss": sums["loss"]._replace(total=sums["loss"].total * jnp.nan)}, carry
+
+    config.steps = 40
+    (tmp_path / "run/config.json").unlink()
+    task = Broken(config)
+    with pytest.raises(UserError, match=r"loss at step 31 is not finite.*good checkpoint is step 30"):
+        loop.fit(task, loop.optimizer(task, config), config, tmp_path / "run")
+    assert before == {p.name: p.read_bytes() for p in good.rglob("*") if p.is_file()}
+
+
+def test_another_config_in_the_same_folder_is_an_error(config, tmp_path):
+    fit(config, tmp_path / "run")
+    config.model.hidden = 9
+    with pytest.raises(UserError, match=r"began with model.hidden=8, now 9"):
+        fit(config, tmp_path / "run")
+
+
+def test_two_writers_in_one_folder_is_an_error(config, tmp_path):
+    from zoo.train import folder
+
+    held = folder.open_folder(tmp_path / "run")
+    with pytest.raises(UserError, match="another process is training"):
+        fit(config, tmp_path / "run")
+    held.close()
+
+
+@pytest.mark.parametrize(("data", "model"), [(4, 1), (2, 2), (1, 4)])
+def test_any_mesh_gives_the_same_parameters(config, tmp_path, data, model):
+    config.mesh.update({"data": 1, "model": 1})
+    want = fit(config, tmp_path / "one").params
+    config.mesh.update({"data": data, "model": model})
+    got = fit(config, tmp_path / "many").params
+    assert len(jax.devices()) == 4
+    for a, b in zip(jax.tree.leaves(want), jax.tree.leaves(got), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+
+
+def test_dispatch_length_does_not_change_the_bits(config):
+    task = tasks.make(config)
+    rule = loop.optimizer(task, config)
+    steps = loop.program(task, rule, config)
+    data, order = jnp.asarray(task.data("train")), task.order("train", 0)
+    by_one = loop.begin(task, rule, config)
+    for _ in range(6):
+        by_one = steps(by_one, data, order, jnp.int32(1))
+    at_once = steps(loop.begin(task, rule, config), data, order, jnp.int32(6))
+    assert fingerprint(by_one) == fingerprint(at_once)
+
+
+def test_best_parameters_are_those_of_the_best_evaluation(config, tmp_path):
+    config.optimizer.update({"learning_rate": 0.5, "schedule": "constant"})
+    config.steps, config.patience = 200, 2
+    record = fit(config, tmp_path / "run").record
+    values = {m["step"]: m["valid_loss"] for m in metrics(tmp_path / "run") if "valid_loss" in m}
+    best = min(values, key=values.get)
+    assert record["metrics"]["best_step"] == best
+    assert record["metrics"]["valid_loss"] == pytest.approx(values[best], abs=1e-7)
+    assert record["best_sha256"] != record["params_sha256"]
+    assert record["steps"] == best + 20 < 200  # stopped early, after two evaluations without gain
+
+
+def test_plateau_lowers_the_learning_rate(config, tmp_path):
+    config.optimizer.update({"learning_rate": 0.5, "schedule": "plateau", "plateau_patience": 1})
+    config.steps = 60
+    fit(config, tmp_path / "run")
+    task = tasks.make(config)
+    like = loop.begin(task, loop.optimizer(task, config), config)
+    with Checkpoints(tmp_path / "run/checkpoints") as checkpoints:
+        state, _ = checkpoints.restore(60, like)
+    values = [m["valid_loss"] for m in metrics(tmp_path / "run") if "valid_loss" in m]
+    worse = sum(v >= min(values[:i]) for i, v in enumerate(values) if i)
+    (rate,) = [x for p, x in jax.tree_util.tree_leaves_with_path(state.opt_state) if "learning" in str(p)]
+    assert worse > 0
+    assert float(rate) == pytest.approx(0.5 * 0.5**worse)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
+def test_optimizers_by_name_go_downhill(config, name):
+    config.optimizer.update({"name": name, "learning_rate": 0.1, "warmup_steps": 0, "momentum": 0.5})
+    rule = optimizers.make(config, 100)
+    params = {"w": jnp.ones((2, 2))}
+    state = rule.init(params)
+    for _ in range(20):
+        updates, state = rule.update(jax.tree.map(lambda p: 2 * p, params), state, params)
+        params = optax.apply_updates(params, updates)
+    assert float(jnp.max(jnp.abs(params["w"]))) < 0.5
+
+
+def test_schedules_warm_up_and_end_where_they_should(config):
+    c = config.optimizer
+    c.update({"learning_rate": 1.0, "warmup_steps": 10, "schedule": "cosine", "final_fraction": 0.1})
+    rate = optimizers.schedule(c, 110)
+    assert [float(rate(s)) for s in (0, 5, 10, 110)] == pytest.approx([0, 0.5, 1, 0.1])
+    c.schedule = "constant"
+    assert float(optimizers.schedule(c, 110)(100)) == 1
+
+
+def test_seeds_are_runs_of_their_own_with_a_summary(config, tmp_path, capsys):
+    config.steps, config.eval_every = 4, 4
+    assert command.execute(config, tmp_path / "run", "train", 2) == 0
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    losses = [result(tmp_path / f"run/seed-{s}")["metrics"]["valid_loss"] for s in (0, 1)]
+    assert losses[0] != losses[1]
+    assert summary["valid_loss"]["mean"] == pytest.approx(np.mean(losses))
+    assert summary["valid_loss"]["sd"] == pytest.approx(np.std(losses, ddof=1))
+
+
+def test_eval_mode_gives_the_result_again_and_check_trains_nothing(config, tmp_path, capsys):
+    record = fit(config, tmp_path / "run").record
+    assert command.evaluate(tmp_path / "run")["valid_loss"] == record["metrics"]["valid_loss"]
+    found = command.check(config)
+    assert found["parameters"] == record["params"]
+    assert found["steps"] == 30
+    assert os.listdir(tmp_path) == ["run"]

@@ -1,0 +1,64 @@
+"""Runs configs and writes what came out into runs/reference.json.
+
+    python -m zoo.reproduce configs/char_lm.py:alice configs/char_lm.py:shakespeare [--seeds=N]
+
+Each runs as ``python train.py`` in a process of its own; runs that are finished are not run again.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from zoo import cli, config
+from zoo.errors import UserError
+from zoo.report import REFERENCE
+
+
+def main(argv):
+    values = flags.FlagValues()
+    flags.DEFINE_integer("seeds", 1, "seeds to run, from 0", flag_values=values)
+    names = cli.parse(values, argv, __doc__, positional=True)
+    if names is None:
+        return 0
+    if values.seeds < 1:
+        raise UserError(f"--seeds={values.seeds}: must be at least 1")
+    if not names:
+        raise UserError("no config given: configs/NAME.py:VARIANT, one or several")
+    settings = [config.load(name) for name in names]
+    for name, setting in zip(names, settings, strict=True):
+        if code := reproduce(name, setting, values.seeds):
+            return code
+    return 0
+
+
+def reproduce(name: str, settings, seeds: int) -> int:
+    """Runs one config over seeds and puts it into the reference; the exit code of train.py."""
+    command = ["train.py", f"--config={name}"]
+    run = Path(f"runs/{settings.name}-{settings.variant}")
+    command += [f"--run={run}"] + ([f"--seeds={seeds}"] if seeds > 1 else [])
+    if code := subprocess.run([sys.executable, *command]).returncode:
+        return code
+    runs = [run / f"seed-{s}" for s in range(seeds)] if seeds > 1 else [run]
+    results = [json.loads((r / "result.json").read_text(encoding="utf-8")) for r in runs]
+    drop = ("config", "variant", "finished")
+    entry = {
+        "command": " ".join(["python", *command]),
+        "about": settings.about,
+        "to_beat": settings.to_beat,
+        "show": list(settings.show),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "runs": [{k: v for k, v in r.items() if k not in drop} for r in results],
+    }
+    reference = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
+    reference[f"{settings.name}:{settings.variant}"] = entry
+    REFERENCE.write_text(json.dumps(reference, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
