@@ -1,0 +1,192 @@
+"""Named corpora: where each comes from, its checksum and licence, and how it gets here."""
+
+import hashlib
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from zoo.data.errors import DataError, unknown_name
+from zoo.data.files import read_bytes
+
+
+class Source(NamedTuple):
+    """One public file.
+
+    url:       at a fixed commit, so that it never changes
+    sha256:    of the file's bytes, in hex
+    size:      bytes
+    licence:   as its source states it
+    local:     path of the file under the folder $ZOO_DATA, and in the download cache
+    note:      what it is
+    gutenberg: it carries Project Gutenberg's header and licence around the text
+    """
+
+    url: str
+    sha256: str
+    size: int
+    licence: str
+    local: str
+    note: str
+    gutenberg: bool = False
+
+
+_RAW = "https://raw.githubusercontent.com"
+_GUTENBERG = (
+    "public domain in the USA; the file carries the Project Gutenberg header and licence, which "
+    "are stripped from the text with every mention of Project Gutenberg"
+)
+
+REGISTRY = {
+    "alice": Source(
+        url=f"{_RAW}/GITenberg/Alice-s-Adventures-in-Wonderland_11/7f18748e114b994d5d9454d5793581bc0b9cf9d7/11.txt",
+        sha256="0f9ea0b148d553177962a25edd2f56d36342c22576a3253a127b4fbeffa5687d",
+        size=167546,
+        licence=_GUTENBERG,
+        local="corpora/alice_pg11.txt",
+        note="Alice's Adventures in Wonderland, Lewis Carroll (Project Gutenberg 11)",
+        gutenberg=True,
+    ),
+    "christmas_carol": Source(
+        url=f"{_RAW}/GITenberg/A-Christmas-Carol_46/b173bd3787848ecbded8d036ed9f5326c738da19/46.txt",
+        sha256="356d81f90b75ced2cd8ce711b3e8e844b3950b4770ce344ec87da0672bc38558",
+        size=182021,
+        licence=_GUTENBERG,
+        local="corpora/christmas_carol_pg46.txt",
+        note="A Christmas Carol, Charles Dickens (Project Gutenberg 46)",
+        gutenberg=True,
+    ),
+    "shakespeare": Source(
+        url=f"{_RAW}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
+        sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        size=1115394,
+        licence="public domain (Shakespeare); the repository states MIT",
+        local="corpora/tiny_shakespeare.txt",
+        note="40,000 lines of Shakespeare's plays, the reference corpus of character models",
+    ),
+}
+
+DOCS_LICENCE = "Python Software Foundation License 2.0; the text ships with Python"
+
+
+def names() -> list[str]:
+    """Every name that ``zoo.data.corpus`` knows; ``docs`` comes with Python and needs no file."""
+    return sorted(["docs", *REGISTRY])
+
+
+def licence(name: str) -> str:
+    """The licence of a corpus, as its source states it. Raises DataError for unknown names."""
+    if name == "docs":
+        return DOCS_LICENCE
+    return source(name).licence
+
+
+def source(name: str) -> Source:
+    """A row of the table. Raises DataError for unknown names, with the nearest known one."""
+    if name == "docs":
+        raise DataError("corpus 'docs' is part of Python, not a file: zoo.data.corpus reads it")
+    if name not in REGISTRY:
+        raise unknown_name("corpus", name, names())
+    return REGISTRY[name]
+
+
+def locate(name: str) -> Path:
+    """Path of a named corpus on this machine, checked against its sha256.
+
+    Looks in the folder $ZOO_DATA, then in the user's cache folder, and else downloads it there; a
+    file is in the cache under its name only once it is complete and right.
+
+    Raises DataError for an unknown name, for a file under $ZOO_DATA with other content than the
+    table's, and where the download fails.
+    """
+    row = source(name)
+    folder = os.environ.get("ZOO_DATA")
+    if folder:
+        if not os.path.isdir(folder):
+            raise DataError(f"ZOO_DATA={folder!r} is no folder: set it to the one with {row.local}")
+        path = Path(folder, row.local)
+        if os.path.exists(path):
+            _check(path, row)
+            return path
+    return _fetch(name, row)
+
+
+def _check(path: Path, row: Source) -> None:
+    content = read_bytes(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != row.sha256:
+        raise DataError(
+            f"{str(path)!r} has sha256 {found} ({len(content)} bytes), expected {row.sha256} "
+            f"({row.size} bytes): replace it by {row.url}, unchanged, or remove it"
+        )
+
+
+def _fetch(name: str, row: Source) -> Path:
+    import pooch
+    import requests
+
+    remedy = (
+        f"put the file at FOLDER/{row.local} and set ZOO_DATA=FOLDER, or use the corpus 'docs' "
+        "(--config.data.name=docs), which needs no network"
+    )
+    cache = pooch.os_cache("lstm-zoo")
+    log = pooch.get_logger()
+    level = log.level
+    log.setLevel("WARNING")
+    try:
+        with _progress(name, row.size) as bar:
+            path = pooch.retrieve(
+                row.url,
+                known_hash=f"sha256:{row.sha256}",
+                fname=row.local,
+                path=cache,
+                downloader=pooch.HTTPDownloader(progressbar=bar, timeout=20),
+            )
+        return Path(path)
+    except requests.HTTPError as error:
+        fault = f"status {error.response.status_code}"
+    except requests.Timeout:
+        fault = "no answer in time"
+    except requests.RequestException as error:
+        fault = f"no connection: {type(error).__name__}"
+    except ValueError:
+        fault = f"the content does not have the sha256 {row.sha256}"
+    except OSError as error:
+        fault = f"no file in {str(cache)!r}: {error.strerror or type(error).__name__}"
+    finally:
+        log.setLevel(level)
+    raise DataError(f"corpus {name!r}: download of {row.url} failed ({fault}): {remedy}")
+
+
+@contextmanager
+def _progress(name: str, size: int):
+    """A progress bar in the shape that pooch calls, on stderr; False where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield False
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns = TextColumn("downloading {task.description}"), BarColumn(), DownloadColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress, progress.add_task(name, total=size))
+
+
+class _Bar:
+    """``total`` is pooch's to set and not used: a compressed transfer states another length."""
+
+    total = 0
+
+    def __init__(self, progress, task):
+        self._progress = progress
+        self._task = task
+
+    def update(self, size: int) -> None:
+        self._progress.advance(self._task, size)
+
+    def reset(self) -> None:
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        """The end of the ``with`` block of ``_progress`` closes the bar."""

@@ -1,0 +1,143 @@
+"""Bytes to text: UTF-8 files read strictly, named corpora, Gutenberg bodies, splits by position."""
+
+import math
+import os
+import re
+from fractions import Fraction
+
+from zoo.data import registry
+from zoo.data.errors import DataError
+from zoo.data.files import read_bytes
+
+# The title inside of a marker may run over several lines; the closing asterisks may be missing.
+_MARKER = r"^\*\*\* ?{} OF (?:[^*]{{0,300}}?\*\*\*[ \t]*$|.*$)"
+_START = re.compile(_MARKER.format("START"), re.MULTILINE | re.IGNORECASE)
+_END = re.compile(_MARKER.format("END"), re.MULTILINE | re.IGNORECASE)
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """The text of a UTF-8 file; a byte-order mark is dropped, CRLF and lone CR become LF.
+
+    Raises DataError where the file is missing, empty, unreadable or not a regular file, and where
+    it is not UTF-8 text: the offset of the first wrong byte counts from 0, in bytes of the file.
+    """
+    content = read_bytes(path)
+    name = repr(os.fspath(path))
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{name} starts with the mark of UTF-16 at byte 0: save it as UTF-8")
+    nul = content.find(b"\0")
+    if nul >= 0:
+        raise DataError(f"{name} is binary (0x00 at byte {nul}): give a text file in UTF-8")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = error.start
+        raise DataError(
+            f"{name} is not UTF-8 (0x{content[at]:02x} at byte {at}, {error.reason}): "
+            "convert it to UTF-8"
+        ) from None
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if not text:
+        raise DataError(f"{name} holds a byte-order mark and nothing else: give a file with text")
+    return text
+
+
+def gutenberg_body(text: str, name: str) -> str:
+    """The book inside of a Project Gutenberg file: what stands between its two marker lines.
+
+    Blank lines at the borders go, and so do lines there that name Project Gutenberg ("End of
+    Project Gutenberg's …"). ``name`` says in errors which text it is.
+
+    Raises DataError where a marker is missing or nothing stands between them.
+    """
+    start = _START.search(text)
+    if not start:
+        raise DataError(f"{name!r} has no line '*** START OF …': not a Project Gutenberg text")
+    end = _END.search(text, start.end())
+    if not end:
+        line = text.count("\n", 0, start.start()) + 1
+        raise DataError(
+            f"{name!r} has '*** START OF …' in line {line} but no '*** END OF …' after it: "
+            "the file is cut short, get it again"
+        )
+    lines = text[start.end() : end.start()].split("\n")
+    while lines and _border(lines[-1]):
+        lines.pop()
+    first = next((i for i, line in enumerate(lines) if not _border(line)), len(lines))
+    if first == len(lines):
+        raise DataError(f"{name!r} has nothing between '*** START OF …' and '*** END OF …'")
+    return "\n".join(lines[first:]) + "\n"
+
+
+def corpus(name: str, path: str | os.PathLike | None = None, lowercase: bool = False) -> str:
+    """The text of a corpus: of the file ``path`` where one is given, as it is, else the named one.
+
+    ``docs`` is Python's own reference (``pydoc_data.topics``, 0.46 million characters of English
+    and code): on every machine that runs Python, without a network, but not the same text in every
+    version of Python. The other names are in ``zoo.data.registry``; of Gutenberg's files it is the
+    body.
+
+    Raises DataError for an unknown name, and where the text cannot be had or read.
+    """
+    if path is not None:
+        text = read_text(path)
+    elif name == "docs":
+        text = _docs()
+    else:
+        text = read_text(registry.locate(name))
+        if registry.source(name).gutenberg:
+            text = gutenberg_body(text, name)
+    return text.lower() if lowercase else text
+
+
+def split(text: str, valid: float = 0.1, test: float = 0.0) -> dict[str, str]:
+    """Cuts a text by position into ``train``, ``valid`` and ``test``, in this order.
+
+    ``valid`` and ``test`` are fractions of the characters, from 0 up to below 1 together; 0 makes
+    that part empty. Cuts are at floor(n (1 - valid - test)) and floor(n (1 - test)), in exact
+    decimal arithmetic; the parts joined are the text.
+
+    Raises DataError for other fractions, and where a part that was asked for would be empty.
+    """
+    fractions = {"valid": _fraction("valid", valid), "test": _fraction("test", test)}
+    held_out = sum(fractions.values())
+    if held_out >= 1:
+        raise DataError(
+            f"valid {valid} + test {test} leave no training text: they must be below 1 together"
+        )
+    n = len(text)
+    cuts = [0, math.floor(n * (1 - held_out)), math.floor(n * (1 - fractions["test"])), n]
+    parts = {part: text[cuts[i] : cuts[i + 1]] for i, part in enumerate(("train", "valid", "test"))}
+    for part, fraction in {"train": 1 - held_out, **fractions}.items():
+        if fraction and not parts[part]:
+            raise DataError(
+                f"the text has {n} characters, none of them in its {part} part "
+                f"(valid {valid}, test {test}): use a longer text or other fractions"
+            )
+    return parts
+
+
+def _docs() -> str:
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise DataError(
+            "corpus 'docs': this Python came without pydoc_data: install its full standard "
+            "library, or give a text file with --config.data.path=FILE"
+        ) from None
+    return "\n\n".join(topics[topic] for topic in sorted(topics))
+
+
+def _border(line: str) -> bool:
+    return not line.strip() or "project gutenberg" in line.lower()
+
+
+def _fraction(name: str, value: float) -> Fraction:
+    """0.1 as one tenth, not as the nearest binary number: cuts fall where a person expects them."""
+    try:
+        fraction = Fraction(repr(float(value)))
+    except (TypeError, ValueError, OverflowError):
+        fraction = Fraction(-1)
+    if not 0 <= fraction < 1:
+        raise DataError(f"{name} = {value!r} is no fraction: it must be at least 0 and below 1")
+    return fraction

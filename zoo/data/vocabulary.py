@@ -1,0 +1,153 @@
+"""Text to ids and back: one id per character, or one per byte of UTF-8."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from zoo.data.errors import DataError, unknown_name
+from zoo.data.files import write_bytes
+from zoo.data.text import read_text
+
+UNKNOWN = "\ufffd"
+KINDS = ("bytes", "characters")
+_FORMAT = "lstm-zoo vocabulary 1"
+_BYTES = tuple(bytes([i]) for i in range(256))
+_SLICE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Symbols in the order of their ids.
+
+    kind:    "characters" or "bytes"
+    symbols: of characters, single characters, distinct, first the unknown one, U+FFFD, which every
+             character outside of the table is encoded as; of bytes, the 256 bytes, none unknown
+    """
+
+    kind: str
+    symbols: tuple[str, ...] | tuple[bytes, ...]
+
+    @classmethod
+    def from_text(
+        cls, train_text: str, kind: str = "characters", min_count: int = 1
+    ) -> "Vocabulary":
+        """The characters of the training text in the order of their code points, or all bytes.
+
+        Characters that occur fewer than ``min_count`` times are left to the unknown symbol: with
+        ``min_count`` of 2 or more it occurs in training, and the model learns what it stands for.
+        An own U+FFFD of the text is the unknown symbol too. For bytes only ``kind`` matters.
+
+        Raises DataError for another kind, a ``min_count`` below 1, and an empty training text.
+        """
+        if kind not in KINDS:
+            raise unknown_name("vocabulary", kind, KINDS)
+        if min_count < 1:
+            raise DataError(f"min_count = {min_count} must be 1 or more occurrences")
+        if kind == "bytes":
+            return cls(kind, _BYTES)
+        if not train_text:
+            raise DataError("the training text is empty: no characters to make a vocabulary of")
+        counts = sum(np.bincount(points, minlength=0x110000) for points in _codepoints(train_text))
+        kept = map(chr, np.flatnonzero(counts >= min_count).tolist())
+        return cls(kind, (UNKNOWN, *(c for c in kept if c != UNKNOWN)))
+
+    @property
+    def size(self) -> int:
+        """Number of ids; they are 0 to size - 1."""
+        return len(self.symbols)
+
+    def encode(self, text: str) -> np.ndarray:
+        """Ids of a text: int32 (N,), N its characters, or its bytes in UTF-8. Any text will do."""
+        if self.kind == "bytes":
+            content = text.encode("utf-8", "surrogatepass")
+            return np.frombuffer(content, np.uint8).astype(np.int32)
+        ids = np.empty(len(text), np.int32)
+        at = 0
+        for points in _codepoints(text):
+            np.minimum(points, self._table.size - 1, out=points)
+            ids[at : at + points.size] = self._table[points]
+            at += points.size
+        return ids
+
+    def decode(self, ids: np.ndarray) -> str:
+        """Text of ids (N,), integers; the unknown symbol and bytes that are not UTF-8 are U+FFFD.
+
+        Raises DataError for ids that are no integers in [0, size).
+        """
+        ids = np.asarray(ids).reshape(-1)
+        if not ids.size:
+            return ""
+        if not np.issubdtype(ids.dtype, np.integer):
+            raise DataError(f"ids of dtype {ids.dtype} cannot be decoded: they must be integers")
+        wrong = np.flatnonzero((ids < 0) | (ids >= self.size))
+        if wrong.size:
+            raise DataError(
+                f"id {ids[wrong[0]]} at position {wrong[0]} is in no vocabulary of {self.size} "
+                f"symbols: ids go from 0 to {self.size - 1}; was the text encoded with another one?"
+            )
+        if self.kind == "bytes":
+            return ids.astype(np.uint8).tobytes().decode("utf-8", "replace")
+        return self._points[ids].tobytes().decode("utf-32-le", "surrogatepass")
+
+    def unknown(self, text: str) -> list[str]:
+        """The characters of a text that are not in the vocabulary, sorted; for bytes, none."""
+        return [] if self.kind == "bytes" else sorted(set(text).difference(self.symbols))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes JSON, whole or not at all. Raises DataError where it cannot be written."""
+        content = {"format": _FORMAT, "kind": self.kind}
+        if self.kind == "characters":
+            content["symbols"] = self.symbols
+        write_bytes(path, json.dumps(content).encode("ascii") + b"\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Vocabulary":
+        """Reads what ``save`` wrote. Raises DataError where the file is missing or not that."""
+        text = read_text(path)
+        name = repr(os.fspath(path))
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            place = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nesting"
+            raise DataError(f"{name} is no vocabulary: not JSON ({place})") from None
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+            raise DataError(f"{name} is no vocabulary: its 'format' is not {_FORMAT!r}")
+        kind = content.get("kind")
+        if kind == "bytes":
+            return cls(kind, _BYTES)
+        if kind != "characters":
+            raise DataError(f"{name}: 'kind' is {kind!r}, must be one of {', '.join(KINDS)}")
+        symbols = content.get("symbols")
+        if not isinstance(symbols, list) or symbols[:1] != [UNKNOWN]:
+            raise DataError(f"{name}: 'symbols' must be a list that starts with U+FFFD")
+        for i, symbol in enumerate(symbols):
+            if not isinstance(symbol, str) or len(symbol) != 1:
+                raise DataError(f"{name}: symbol {i} is {symbol!r}, must be a single character")
+        if len(set(symbols)) < len(symbols):
+            twice = Counter(symbols).most_common(1)[0][0]
+            raise DataError(f"{name}: symbol {twice!r} is there more than once")
+        return cls(kind, tuple(symbols))
+
+    @cached_property
+    def _points(self) -> np.ndarray:
+        """Code point of each id."""
+        return np.array([ord(symbol) for symbol in self.symbols], "<u4")
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """Id of each code point up to one past the last known; that one stands for all above."""
+        table = np.zeros(int(self._points.max()) + 2, np.int32)
+        table[self._points] = np.arange(self.size, dtype=np.int32)
+        return table
+
+
+def _codepoints(text: str) -> Iterator[np.ndarray]:
+    """A text as uint32 code points, by slices: at once, it would need four times its memory."""
+    for at in range(0, len(text), _SLICE):
+        piece = text[at : at + _SLICE].encode("utf-32-le", "surrogatepass")
+        yield np.frombuffer(bytearray(piece), "<u4")
