@@ -15,7 +15,6 @@ from zoo.data import (
     chunks_indices,
     chunks_order,
     chunks_steps,
-    epoch_key,
     eval_lanes,
     lanes_indices,
     lanes_order,
@@ -48,16 +47,6 @@ def chunks_epoch(seed, epoch, n=N, batch=B, window=T):
     order = chunks_order(seed, epoch, n, window)
     starts = partial(chunks_indices, order, batch_size=batch, window=window)
     return np.stack([starts(i) for i in range(chunks_steps(n, batch, window))])
-
-
-def test_keys_are_named_and_differ_by_seed_and_epoch():
-    data = {
-        tuple(jax.random.key_data(epoch_key(seed, epoch)).tolist())
-        for seed in range(3)
-        for epoch in range(3)
-    }
-    assert len(data) == 9
-    assert jax.random.key_impl(epoch_key(0, 0)) == "threefry2x32"
 
 
 @pytest.mark.parametrize("epochs", [lanes_epoch, chunks_epoch])

@@ -63,7 +63,9 @@ def fit(config, run):
 def train(text, run, *more):
     argv = [sys.executable, "train.py", "--config=configs/char_lm.py"]
     argv += [f"--config.data.path={text}", f"--run={run}", *TINY, *more]
-    return subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        argv, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def result(run):
@@ -103,7 +105,9 @@ def test_loss_falls_and_the_run_folder_is_complete(config, tmp_path):
     assert [m["step"] for m in metrics(tmp_path / "run")] == [5, 10, 15, 20, 25, 30]
     assert record == result(tmp_path / "run")
     assert {"valid_loss", "valid_bpc", "train_loss", "valid_loss_last"} <= set(record["metrics"])
-    assert record["metrics"]["valid_bpc"] == pytest.approx(record["metrics"]["valid_loss"] / np.log(2))
+    assert record["metrics"]["valid_bpc"] == pytest.approx(
+        record["metrics"]["valid_loss"] / np.log(2)
+    )
     files = {p.name for p in (tmp_path / "run").iterdir()}
     assert {"config.json", "metrics.jsonl", "result.json", "checkpoints", "samples.txt"} <= files
     assert (tmp_path / "run/plots/loss.png").read_bytes().startswith(b"\x89PNG")
@@ -160,17 +164,20 @@ def test_finished_run_says_so_and_does_nothing(text, long_run):
     assert (long_run / "result.json").read_bytes() == before
 
 
+# Orbax's threads complain on their own when a checkpoint's index is damaged.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, capsys):
     want = fit(config, tmp_path / "run").record
     (tmp_path / "run/result.json").unlink()
     newest = max(int(p.name) for p in (tmp_path / "run/checkpoints").glob("[0-9]*"))
-    flip_a_bit(tmp_path / f"run/checkpoints/{newest}/state")
+    flip_bits(tmp_path / f"run/checkpoints/{newest}/state")
     got = fit(config, tmp_path / "run").record
     assert f"checkpoint {newest} is damaged" in capsys.readouterr().err
     assert got["params_sha256"] == want["params_sha256"]
     assert got["metrics"] == want["metrics"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_every_checkpoint_damaged_is_an_error(config, tmp_path):
     fit(config, tmp_path / "run")
     for step in (tmp_path / "run/checkpoints").glob("[0-9]*"):
@@ -179,13 +186,13 @@ def test_every_checkpoint_damaged_is_an_error(config, tmp_path):
         fit(config, tmp_path / "run")
 
 
-def flip_a_bit(folder):
-    """One bit of the largest file that holds array data."""
-    files = [p for p in folder.rglob("*") if p.is_file() and "/d/" in str(p)]
-    file = max(files, key=lambda p: p.stat().st_size)
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+def flip_bits(folder):
+    """One bit in every tenth of each file that holds array data."""
+    for file in [p for p in folder.glob("**/d/*") if p.stat().st_size > 1000]:
+        content = bytearray(file.read_bytes())
+        for tenth in range(1, 10):
+            content[len(content) * tenth // 10] ^= 1
+        file.write_bytes(content)
 
 
 def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(config, tmp_path):
@@ -202,7 +209,9 @@ def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(config, tmp_pa
     config.steps = 40
     (tmp_path / "run/config.json").unlink()
     task = Broken(config)
-    with pytest.raises(UserError, match=r"loss at step 31 is not finite.*good checkpoint is step 30"):
+    with pytest.raises(
+        UserError, match=r"loss at step 31 is not finite.*good checkpoint is step 30"
+    ):
         loop.fit(task, loop.optimizer(task, config), config, tmp_path / "run")
     assert before == {p.name: p.read_bytes() for p in good.rglob("*") if p.is_file()}
 
@@ -237,9 +246,9 @@ def test_any_mesh_gives_the_same_parameters(config, tmp_path, data, model):
 def test_dispatch_length_does_not_change_the_bits(config):
     task = tasks.make(config)
     rule = loop.optimizer(task, config)
-    steps = loop.program(task, rule, config)
-    data, order = jnp.asarray(task.data("train")), task.order("train", 0)
     by_one = loop.begin(task, rule, config)
+    steps = loop.program(task, rule, config, by_one)
+    data, order = jnp.asarray(task.data("train")), task.order("train", 0)
     for _ in range(6):
         by_one = steps(by_one, data, order, jnp.int32(1))
     at_once = steps(loop.begin(task, rule, config), data, order, jnp.int32(6))
@@ -260,7 +269,7 @@ def test_best_parameters_are_those_of_the_best_evaluation(config, tmp_path):
 
 def test_plateau_lowers_the_learning_rate(config, tmp_path):
     config.optimizer.update({"learning_rate": 0.5, "schedule": "plateau", "plateau_patience": 1})
-    config.steps = 60
+    config.steps, config.eval_every = 60, 4
     fit(config, tmp_path / "run")
     task = tasks.make(config)
     like = loop.begin(task, loop.optimizer(task, config), config)
@@ -268,14 +277,18 @@ def test_plateau_lowers_the_learning_rate(config, tmp_path):
         state, _ = checkpoints.restore(60, like)
     values = [m["valid_loss"] for m in metrics(tmp_path / "run") if "valid_loss" in m]
     worse = sum(v >= min(values[:i]) for i, v in enumerate(values) if i)
-    (rate,) = [x for p, x in jax.tree_util.tree_leaves_with_path(state.opt_state) if "learning" in str(p)]
+    (rate,) = [
+        x for p, x in jax.tree_util.tree_leaves_with_path(state.opt_state) if "learning" in str(p)
+    ]
     assert worse > 0
     assert float(rate) == pytest.approx(0.5 * 0.5**worse)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
 def test_optimizers_by_name_go_downhill(config, name):
-    config.optimizer.update({"name": name, "learning_rate": 0.1, "warmup_steps": 0, "momentum": 0.5})
+    config.optimizer.update(
+        {"name": name, "learning_rate": 0.1, "warmup_steps": 0, "momentum": 0.5}
+    )
     rule = optimizers.make(config, 100)
     params = {"w": jnp.ones((2, 2))}
     state = rule.init(params)
@@ -287,7 +300,9 @@ def test_optimizers_by_name_go_downhill(config, name):
 
 def test_schedules_warm_up_and_end_where_they_should(config):
     c = config.optimizer
-    c.update({"learning_rate": 1.0, "warmup_steps": 10, "schedule": "cosine", "final_fraction": 0.1})
+    c.update(
+        {"learning_rate": 1.0, "warmup_steps": 10, "schedule": "cosine", "final_fraction": 0.1}
+    )
     rate = optimizers.schedule(c, 110)
     assert [float(rate(s)) for s in (0, 5, 10, 110)] == pytest.approx([0, 0.5, 1, 0.1])
     c.schedule = "constant"

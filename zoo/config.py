@@ -103,7 +103,7 @@ def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> N
     for arg in argv:
         name, dashes, _ = arg.lstrip("-").partition("=")
         if arg.startswith("-") and name.startswith("config.") and (key := name[7:]) not in known:
-            if key in config_sections(config) or not dashes and key in known:
+            if key in config_sections(config) or (not dashes and key in known):
                 raise UserError(
                     f"--{name}: a group of keys; set one of {', '.join(_within(known, key))}"
                 )

@@ -1,7 +1,7 @@
 """The committed results: the README's table, and a run held against them.
 
-    python -m zoo.report --table              the table of runs/reference.json, as Markdown
-    python -m zoo.report --verify=FOLDER      a finished run against its entry there, bit for bit
+python -m zoo.report --table              the table of runs/reference.json, as Markdown
+python -m zoo.report --verify=FOLDER      a finished run against its entry there, bit for bit
 """
 
 import json

@@ -23,15 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from zoo import random
 from zoo.data.errors import DataError
-
-PURPOSE_DATA = 1
-
-
-def epoch_key(seed: int, epoch: int | Array) -> Array:
-    """Key of an epoch's data order: a function of (seed, purpose, epoch), apart from all others."""
-    key = jax.random.key(seed, impl="threefry2x32")
-    return jax.random.fold_in(jax.random.fold_in(key, PURPOSE_DATA), epoch)
 
 
 def lanes_steps(n_tokens: int, batch_size: int, window: int) -> int:
@@ -45,7 +38,7 @@ def lanes_order(seed: int, epoch: int | Array, n_tokens: int) -> Array:
     So the borders of lanes and windows, and the few tokens that no whole window holds, are others
     in each epoch.
     """
-    return jax.random.randint(epoch_key(seed, epoch), (), 0, n_tokens, jnp.int32)
+    return jax.random.randint(random.key(seed, "data", epoch), (), 0, n_tokens, jnp.int32)
 
 
 def lanes_indices(
@@ -73,7 +66,7 @@ def chunks_order(seed: int, epoch: int | Array, n_tokens: int, window: int) -> A
     Sorting costs as much as a training step does: once per epoch, not once per step.
     """
     chunks = jnp.arange(n_tokens // (window + 1), dtype=jnp.int32)
-    return jax.random.permutation(epoch_key(seed, epoch), chunks)
+    return jax.random.permutation(random.key(seed, "data", epoch), chunks)
 
 
 def chunks_indices(order: Array, i: int | Array, *, batch_size: int, window: int) -> Array:

@@ -117,7 +117,7 @@ class LanguageModelTask:
         size = {"batch_size": self.config.batch_size, "window": self.config.data.window}
         if self._lanes:
             return zd.lanes_indices(order, i, n_tokens=len(self._tokens["train"]), **size), i == 0
-        return zd.chunks_indices(order, i, **size), True
+        return zd.chunks_indices(order, i, **size), i == 0
 
     def gather(self, data, indices):
         starts, first = indices

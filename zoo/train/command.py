@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from zoo import config as configs
 from zoo import tasks
 from zoo.errors import UserError
 from zoo.train import folder, loop, mesh, optimizers
@@ -39,15 +38,14 @@ def execute(config: ConfigDict, run: Path, mode: str, seeds: int) -> int:
 
 def train(config: ConfigDict, run: Path) -> int:
     """Trains, or says that the run is finished; shows what came out."""
-    config = configs.from_json(configs.to_json(config))
     task = tasks.make(config)
+    rule = loop.optimizer(task, config)
     if folder.read_result(run):
         folder.check_config(run, config)
         print(f"{run} is finished", file=sys.stderr)
     else:
-        folder.check_writable(run)
         try:
-            loop.fit(task, loop.optimizer(task, config), config, run)
+            loop.fit(task, rule, config, run)
         except loop.Stopped as stopped:
             print(stopped, file=sys.stderr)
             return stopped.code
@@ -109,13 +107,12 @@ def restore(run: Path, task, config: ConfigDict):
 
 def check(config: ConfigDict) -> dict:
     """Reads the data, builds and compiles everything, trains nothing."""
-    config = configs.from_json(configs.to_json(config))
     task = tasks.make(config)
     rule = loop.optimizer(task, config)
     what = loop.plan(task, config)
     state = loop.begin(task, rule, config)
     data = mesh.replicated(mesh.make(config), task.data("train"))
-    compiled = loop.program(task, rule, config)
+    compiled = loop.program(task, rule, config, state)
     compiled = compiled.lower(state, data, task.order("train", 0), jnp.int32(1)).compile()
     memory = compiled.memory_analysis()
     needed = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else None

@@ -49,11 +49,6 @@ def open_folder(path: Path) -> Folder:
     return Folder(path, lock)
 
 
-def check_writable(path: Path) -> None:
-    """Raises what ``open_folder`` raises, before anything is compiled; leaves nothing behind."""
-    open_folder(path).close()
-
-
 def check_config(path: Path, config: ConfigDict) -> None:
     """Writes config.json, or checks that the one that is there says the same.
 
@@ -62,8 +57,7 @@ def check_config(path: Path, config: ConfigDict) -> None:
     file = path / "config.json"
     if not file.exists():
         write(file, configs.to_json(config))
-        return
-    before = read_config(path)
+    before, config = read_config(path), configs.from_json(configs.to_json(config))
     if keys := configs.differences(before, config):
         old, new = (_value(c, keys[0]) for c in (before, config))
         others = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""

@@ -108,8 +108,15 @@ def begin(
     return mesh.spread(devices, state._replace(carry=()))._replace(carry=state.carry)
 
 
-def program(task: Task, rule: optax.GradientTransformationExtraArgs, config: ConfigDict):
+def program(
+    task: Task,
+    rule: optax.GradientTransformationExtraArgs,
+    config: ConfigDict,
+    state: TrainState,
+) -> Any:
     """The jitted loop (state, data, order, n) -> state after at most n steps; n is traced.
+
+    ``state`` is one of those it will be given: the loop leaves every array on the devices it is on.
 
     It ends early after a step whose loss is not finite: then ``state.sums["loss"]`` is not finite.
     """
@@ -136,7 +143,9 @@ def program(task: Task, rule: optax.GradientTransformationExtraArgs, config: Con
             jax.tree.map(jnp.add, state.sums, sums),
         )
 
-    @partial(jax.jit, donate_argnums=0)
+    places = jax.tree.map(lambda x: x.sharding, state)
+
+    @partial(jax.jit, donate_argnums=0, out_shardings=places)
     def many(state: TrainState, data, order, n):
         end = state.step + n
 
@@ -180,7 +189,7 @@ def _train(task, rule, config, run, what, checkpoints, signals):
     data = mesh.replicated(mesh.make(config), task.data("train"))
     order, epoch = task.order("train", step // what.per_epoch), step // what.per_epoch
     compiling = time.perf_counter()
-    steps = program(task, rule, config).lower(state, data, order, jnp.int32(1)).compile()
+    steps = program(task, rule, config, state).lower(state, data, order, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
     tokens, pace, chunk, saved = task.tokens_per_step(), 0.0, 1, time.monotonic()
     progress = metrics.Progress(what.steps, step)

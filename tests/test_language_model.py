@@ -1,0 +1,127 @@
+"""The language model task: windows, carry, evaluation and writing."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from zoo import config as configs
+from zoo import tasks
+from zoo.cells import CELLS
+from zoo.models import LanguageModel
+from zoo.tasks.language_model import default_prompt, write
+
+CONFIG = Path(__file__).parent.parent / "configs/char_lm.py"
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / "text.txt"
+    rows = np.random.default_rng(0).choice(["ab ", "cab ", "dad ", "\n"], 70)
+    file.write_text("".join(rows) + "#", encoding="utf-8")
+    c = configs.load(str(CONFIG))
+    c.data.path = str(file)
+    c.batch_size, c.data.window, c.data.valid = 2, 5, 0.3
+    c.model.update({"hidden": 6, "embed": 3, "dropout_out": 0.0})
+    return c
+
+
+def nats_of(model, params, tokens):
+    """-log P of every token after the first, one step at a time from a zero state."""
+    carry, nats = model.carry(1), []
+    for token, following in zip(tokens[:-1], tokens[1:], strict=True):
+        carry, logits = model.apply(params, jnp.full((1, 1), token), carry)
+        nats.append(-jax.nn.log_softmax(logits[0, 0])[following])
+    return np.array(nats)
+
+
+def test_evaluation_is_the_mean_of_every_symbol_of_the_split_given_all_before_it(config):
+    task = tasks.make(config)
+    params = task.init(jax.random.key(0))
+    train, valid = task.data("train"), task.data("valid")
+    assert len(train) + len(valid) < 256  # so that every lane's warm-up reaches the beginning
+    nats = nats_of(task.model, params, np.concatenate([train, valid]))[-len(valid) :]
+    got = task.evaluate(params, "valid")
+    assert got["valid_loss"] == pytest.approx(nats.mean(), rel=1e-5)
+    assert got["valid_bpc"] == pytest.approx(nats.mean() / np.log(2), rel=1e-5)
+    assert task.evaluate(params, "test") == {}
+
+
+def test_lanes_carry_the_state_from_window_to_window_and_drop_it_at_an_epoch(config):
+    task = tasks.make(config)
+    params, key = task.init(jax.random.key(0)), jax.random.key(1)
+    data, order = jnp.asarray(task.data("train")), task.order("train", 0)
+    batches = [task.gather(data, task.indices(order, jnp.int32(i))) for i in range(3)]
+    carry, total = task.carry(), 0.0
+    for batch in batches:
+        sums, carry = task.loss(params, carry, batch, key)
+        total += float(sums["loss"].total)
+        assert float(sums["loss"].weight) == 10
+    for lane in range(2):
+        rows = [np.asarray(b["tokens"][lane]) for b in batches]
+        assert all(a[-1] == b[0] for a, b in zip(rows, rows[1:], strict=False))
+        whole = np.concatenate([r[:-1] for r in rows] + [rows[-1][-1:]])
+        total -= nats_of(task.model, params, whole).sum()
+    assert total == pytest.approx(0, abs=1e-3)
+    again, _ = task.loss(params, carry, batches[0], key)
+    fresh, _ = task.loss(params, task.carry(), batches[0], key)
+    assert float(again["loss"].total) == float(fresh["loss"].total)
+
+
+def test_chunks_have_no_common_past_and_cover_the_text_in_another_order(config):
+    config.data.batches = "chunks"
+    task = tasks.make(config)
+    data = np.arange(len(task.data("train")))
+    seen = []
+    for epoch in (0, 1):
+        order = task.order("train", epoch)
+        steps = task.steps_per_epoch("train")
+        batches = [task.gather(data, task.indices(order, i)) for i in range(steps)]
+        seen.append(np.concatenate([b["tokens"] for b in batches]).tolist())
+    assert task.carry() == ()
+    assert seen[0] != seen[1]
+    flat = sorted(t for row in seen[0] for t in row)
+    assert len(flat) == len(set(flat)) > len(data) - 4 * 6
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("tie", [False, True])
+def test_any_cell_tied_or_not_has_a_finite_gradient_with_all_dropouts(cell, tie):
+    model = LanguageModel(7, 4, 5, 2, cell, 0.3, 0.2, 0.2, 0.4, tie)
+    tokens = jnp.arange(12).reshape(3, 4) % 7
+    params = model.init(jax.random.key(0), tokens)
+
+    def loss(params, key):
+        carry, logits = model.apply(params, tokens, train=True, rngs={"dropout": key})
+        assert jax.tree.map(jnp.shape, carry) == jax.tree.map(jnp.shape, model.carry(3))
+        return jnp.mean(logits**2)
+
+    one, grads = jax.value_and_grad(loss)(params, jax.random.key(1))
+    assert one != loss(params, jax.random.key(2))
+    assert all(bool(jnp.isfinite(g).all()) and bool((g != 0).any()) for g in jax.tree.leaves(grads))
+    assert ("kernel" in params["params"]) is not tie
+
+
+def test_the_unknown_symbol_is_trained_and_never_written(config):
+    config.data.valid, config.data.min_count = 0.1, 40
+    task = tasks.make(config)
+    assert 0 in task.data("train")
+    assert default_prompt(task.vocabulary) in ("\n", " ")
+    params = task.init(jax.random.key(0))
+    params["params"]["bias"] = params["params"]["bias"].at[0].set(50.0)
+    for temperature in (0.0, 1.0, 3.0):
+        (text,) = write(task.model, params, task.vocabulary, length=60, temperature=temperature)
+        assert "\ufffd" not in text and len(text) == 60
+
+
+def test_a_greedy_continuation_is_the_model_s_most_probable_one(config):
+    task = tasks.make(config)
+    params = task.init(jax.random.key(3))
+    (text,) = write(task.model, params, task.vocabulary, prompt="ab c", length=12, temperature=0)
+    tokens = task.vocabulary.encode("ab c").tolist()
+    for _ in range(12):
+        _, logits = task.model.apply(params, jnp.array([tokens]))
+        tokens.append(1 + int(jnp.argmax(logits[0, -1, 1:])))
+    assert text == task.vocabulary.decode(np.array(tokens[4:]))

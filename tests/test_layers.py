@@ -1,0 +1,57 @@
+"""Imports point one way, and rooms stay small."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LAYERS = [
+    {"errors", "random"},
+    {"config", "data", "cells"},
+    {"unroll"},
+    {"models"},
+    {"generate"},
+    {"tasks"},
+    {"train"},
+    {"cli", "sample", "report", "reproduce"},
+]
+ONLY = {"flax": {"models.py"}, "orbax": {"train/checkpoint.py"}}
+
+
+def imports(file):
+    """The modules that a file imports, in functions too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def rank(part):
+    return next((i for i, names in enumerate(LAYERS) if part in names), None)
+
+
+def test_imports_point_from_commands_to_cells_and_never_back():
+    for file in (ROOT / "zoo").rglob("*.py"):
+        part = file.relative_to(ROOT / "zoo").parts[0].removesuffix(".py")
+        if part == "__init__":
+            continue
+        assert rank(part) is not None, f"{file}: give it a place in LAYERS"
+        for name in imports(file):
+            top, _, rest = name.partition(".")
+            if top == "zoo" and (other := rest.split(".")[0]) != part:
+                found = rank(other)
+                assert found is not None and found <= rank(part), f"{file} imports {name}"
+
+
+def test_flax_and_orbax_are_each_imported_in_one_place():
+    for file in (ROOT / "zoo").rglob("*.py"):
+        for name in imports(file):
+            allowed = ONLY.get(name.split(".")[0])
+            here = str(file.relative_to(ROOT / "zoo"))
+            assert allowed is None or here in allowed, f"{here} imports {name}"
+
+
+def test_no_file_is_longer_than_500_lines():
+    for folder in ("zoo", "tests", "configs"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert len(file.read_text(encoding="utf-8").splitlines()) <= 500, file
