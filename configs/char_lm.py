@@ -69,7 +69,7 @@ def get_config(variant="docs"):
     elif variant == "shakespeare":
         c.about = "tiny Shakespeare"
         c.to_beat = "minLSTM 1.555; Kneser-Ney 7-gram 1.5165; nanoGPT (10.65M, A100) 1.4697"
-        c.epochs, c.eval_epochs = 18.0, 1.0
+        c.epochs, c.eval_epochs = 22.0, 1.0
         c.model.update({"layers": 2, "dropout": 0.2, "dropout_out": 0.2, "weight_drop": 0.1})
         c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
     else:

@@ -1,5 +1,6 @@
 """The language model task: windows, carry, evaluation and writing."""
 
+import itertools
 from pathlib import Path
 
 import jax
@@ -31,7 +32,7 @@ def config(tmp_path):
 def nats_of(model, params, tokens):
     """-log P of every token after the first, one step at a time from a zero state."""
     carry, nats = model.carry(1), []
-    for token, following in zip(tokens[:-1], tokens[1:], strict=True):
+    for token, following in itertools.pairwise(tokens):
         carry, logits = model.apply(params, jnp.full((1, 1), token), carry)
         nats.append(-jax.nn.log_softmax(logits[0, 0])[following])
     return np.array(nats)
@@ -61,7 +62,7 @@ def test_lanes_carry_the_state_from_window_to_window_and_drop_it_at_an_epoch(con
         assert float(sums["loss"].weight) == 10
     for lane in range(2):
         rows = [np.asarray(b["tokens"][lane]) for b in batches]
-        assert all(a[-1] == b[0] for a, b in zip(rows, rows[1:], strict=False))
+        assert all(a[-1] == b[0] for a, b in itertools.pairwise(rows))
         whole = np.concatenate([r[:-1] for r in rows] + [rows[-1][-1:]])
         total -= nats_of(task.model, params, whole).sum()
     assert total == pytest.approx(0, abs=1e-3)
