@@ -173,6 +173,8 @@ def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, ca
     flip_bits(tmp_path / f"run/checkpoints/{newest}/state")
     got = fit(config, tmp_path / "run").record
     assert f"checkpoint {newest} is damaged" in capsys.readouterr().err
+    command.load(tmp_path / "run")
+    assert "damaged" not in capsys.readouterr().err  # it was written again
     assert got["params_sha256"] == want["params_sha256"]
     assert got["metrics"] == want["metrics"]
 

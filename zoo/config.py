@@ -7,6 +7,7 @@ starts from ``base()``, which holds the keys that every experiment has.
 import difflib
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 from absl import flags
@@ -101,15 +102,15 @@ def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> N
     """
     known = _flatten(config)
     for arg in argv:
-        name, dashes, _ = arg.lstrip("-").partition("=")
-        if arg.startswith("-") and name.startswith("config.") and (key := name[7:]) not in known:
-            if key in config_sections(config) or (not dashes and key in known):
-                raise UserError(
-                    f"--{name}: a group of keys; set one of {', '.join(_within(known, key))}"
-                )
+        if not (match := re.match(r"--?config\.([^=]*)", arg)):
+            continue
+        key = match[1]
+        if group := [k for k in known if k.startswith(key + ".")]:
+            raise UserError(f"--config.{key}: a group of keys; set one of {', '.join(group)}")
+        if key not in known:
             near = nearest(key, known) or nearest(key.split(".")[-1], known)
             hint = f"did you mean --config.{near}?" if near else f"keys: {', '.join(known)}"
-            raise UserError(f"--{name}: this config has no key {key!r}; {hint}")
+            raise UserError(f"--config.{key}: this config has no key {key!r}; {hint}")
     config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
 
 
@@ -143,7 +144,7 @@ def choose(config: ConfigDict, key: str, choices) -> str:
     if value not in choices:
         near = nearest(str(value), choices)
         hint = f"did you mean {near!r}? " if near else ""
-        raise UserError(f"--config.{key}={value}: {hint}It can be {', '.join(choices)}")
+        raise UserError(f"--config.{key}={value}: {hint}It can be {', '.join(c or repr(c) for c in choices)}")
     return value
 
 
@@ -167,20 +168,6 @@ def differences(one: ConfigDict, other: ConfigDict) -> list[str]:
     """The keys whose values differ."""
     a, b = _flatten(one), _flatten(other)
     return sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
-
-
-def config_sections(config: ConfigDict, prefix: str = "") -> list[str]:
-    """The names of the groups of keys, such as "optimizer"."""
-    names = [prefix + k for k, v in config.items() if isinstance(v, ConfigDict)]
-    return (
-        names + [n for k in names for n in config_sections(config[k], k + ".")]
-        if not prefix
-        else names
-    )
-
-
-def _within(known, group):
-    return [k for k in known if k.startswith(group + ".")]
 
 
 def _flatten(config, prefix=""):

@@ -147,7 +147,7 @@ class LanguageModelTask:
 
     def observe(self, params, step, record):
         text = write(self.model, params, self.vocabulary, length=300, seed=self.config.seed)[0]
-        return f"valid_loss {record['valid_loss']:.4f}", text
+        return f"valid_loss {record.get('valid_loss', math.nan):.4f}", text
 
     def artifacts(self, params, run):
         pass  # samples.txt grows with every evaluation, and the loop draws the losses
@@ -176,9 +176,15 @@ def check(config: ConfigDict) -> None:
     choose(config, "model.cell", CELLS)
     choose(config, "data.batches", ("lanes", "chunks"))
     choose(config, "data.symbols", ("characters", "bytes"))
+    for key in ("best.metric", "target.metric"):
+        choose(config, key, ("valid_loss", "valid_bpc", ""))
     for key in ("batch_size", "data.window", "data.min_count", "model.hidden", "model.embed"):
         require(config, key, 1)
     require(config, "model.layers", 1)
+    if not config.data.valid and config.best.metric.startswith("valid_"):
+        raise UserError(
+            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
+        )
     for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
         require(config, f"model.{key}", 0, 0.99)
 

@@ -56,6 +56,11 @@ class Checkpoints:
         )
         self._manager.wait_until_finished()
 
+    def delete(self, steps: list[int]) -> None:
+        """Deletes checkpoints."""
+        for step in steps:
+            self._manager.delete(step)
+
     def restore(self, step: int, like: TrainState) -> tuple[TrainState, float]:
         """The state saved at ``step`` and its seconds of training, with the shapes of ``like``.
 

@@ -14,6 +14,7 @@ from zoo import tasks
 from zoo.errors import UserError
 from zoo.train import folder, loop, mesh, optimizers
 from zoo.train.checkpoint import Checkpoints
+from zoo.train.state import fingerprint
 
 
 def execute(config: ConfigDict, run: Path, mode: str, seeds: int) -> int:
@@ -89,10 +90,17 @@ def load(run: Path, task: str | None = None) -> Loaded:
     config = folder.read_config(run)
     if task and config.task != task:
         raise UserError(f"--run={run}: is a run of the task {config.task!r}, not of {task!r}")
-    if not folder.read_result(run):
+    result = folder.read_result(run)
+    if not result:
         raise UserError(f"--run={run}: not finished yet; run its training command again first")
     rebuilt = tasks.rebuild(config, run)
-    return Loaded(rebuilt.model, restore(run, rebuilt, config), rebuilt.vocabulary)
+    params = restore(run, rebuilt, config)
+    if fingerprint(params) != (result["best_sha256"] or result["params_sha256"]):
+        raise UserError(
+            f"--run={run}: its last checkpoint is damaged; delete {run}/result.json and run its "
+            "training command again"
+        )
+    return Loaded(rebuilt.model, params, rebuilt.vocabulary)
 
 
 def restore(run: Path, task, config: ConfigDict):

@@ -180,21 +180,25 @@ def fit(
 def _train(task, rule, config, run, what, checkpoints, signals):
     began = time.perf_counter()
     state = begin(task, rule, config)
-    state, before = resume(checkpoints, state, run)
-    if int(state.step):
-        print(f"going on from step {int(state.step)} in {run}", file=sys.stderr)
-    seconds = lambda: before + time.perf_counter() - began  # noqa: E731
+    state, before = resume(checkpoints, state, run, mend=True)
     step = start = int(state.step)
+    if step:
+        print(f"going on from step {step} in {run}", file=sys.stderr)
+
+    def seconds():
+        return before + time.perf_counter() - began
+
     log = metrics.Log(run, step)
     data = mesh.replicated(mesh.make(config), task.data("train"))
-    order, epoch = task.order("train", step // what.per_epoch), step // what.per_epoch
+    epoch = step // what.per_epoch
+    order = task.order("train", epoch)
     compiling = time.perf_counter()
     steps = program(task, rule, config, state).lower(state, data, order, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
-    tokens, pace, chunk, saved = task.tokens_per_step(), 0.0, 1, time.monotonic()
-    progress = metrics.Progress(what.steps, step)
+    pace, chunk, saved = 0.0, 1, time.monotonic()
+    progress = metrics.Progress(what.steps, step, task.tokens_per_step())
     try:
-        while step < what.steps:
+        while step < what.steps and not _patience_is_over(state, config):
             if step // what.per_epoch != epoch:
                 epoch = step // what.per_epoch
                 order = task.order("train", epoch)
@@ -206,38 +210,26 @@ def _train(task, rule, config, run, what, checkpoints, signals):
             # About a second a dispatch, so that a signal is soon heard; the bits do not depend on it.
             chunk = max(1, min(2 * chunk, int(n / took)))
             pace = n / took if not pace else 0.7 * pace + 0.3 * n / took
-            progress.steps(step, pace * tokens)
+            progress.steps(step, pace)
             if not math.isfinite(float(state.sums["loss"].total)):
                 raise _not_finite(f"the training loss at step {step}", checkpoints)
-            evaluate, save = what.due(step, what.evaluate), what.due(step, what.save)
-            if evaluate or what.due(step, what.log):
-                record = {"step": step, "epoch": step / what.per_epoch, "seconds": 0.0}
-                record |= {f"train_{k}": float(s.total / s.weight) for k, s in state.sums.items()}
-                state = state._replace(sums=jax.tree.map(jnp.zeros_like, state.sums))
-                if evaluate:
-                    values = task.evaluate(state.params, "valid")
-                    if not all(map(math.isfinite, values.values())):
-                        raise _not_finite(f"the validation at step {step}", checkpoints)
-                    record |= values
-                    state = _judge(state, record, config)
-                    metrics.add_sample(run, step, *task.observe(state.params, step, record))
+            if what.due(step, what.evaluate) or what.due(step, what.log):
+                state, record = _measure(task, config, run, what, state, checkpoints)
                 record["seconds"] = round(seconds(), 3)
                 log.add(record)
-                if evaluate:
-                    progress.line(record, pace * tokens, (what.steps - step) / pace)
+                if what.due(step, what.evaluate):
+                    progress.line(record, pace)
             over = _patience_is_over(state, config)
-            minutes = (time.monotonic() - saved) / 60
-            if save or over or signals.caught or 0 < config.checkpoint_minutes <= minutes:
+            late = 0 < config.checkpoint_minutes <= (time.monotonic() - saved) / 60
+            if what.due(step, what.save) or over or late or signals.caught:
                 if not finite(state.params):
                     raise _not_finite(f"a parameter at step {step}", checkpoints)
                 checkpoints.save(state, seconds())
                 saved = time.monotonic()
             if over:
-                progress.say(
-                    f"stopped early: no better {config.best.metric} for {config.patience} evaluations"
-                )
-                break
-            if signals.caught and step < what.steps:
+                name, times = config.best.metric, config.patience
+                progress.say(f"stopped early: no better {name} for {times} evaluations")
+            elif signals.caught and step < what.steps:
                 raise Stopped(step, signals.caught)
     finally:
         progress.close()
@@ -246,20 +238,43 @@ def _train(task, rule, config, run, what, checkpoints, signals):
     return _finish(task, config, run, state, seconds(), compile_seconds)
 
 
-def resume(checkpoints: Checkpoints, state: TrainState, run: Path) -> tuple[TrainState, float]:
+def _measure(task, config, run, what, state, checkpoints):
+    """The record of a log point, with an evaluation where one is due, and the state after it."""
+    step = int(state.step)
+    record = {"step": step, "epoch": step / what.per_epoch, "seconds": 0.0}
+    record |= {f"train_{k}": float(s.total / s.weight) for k, s in state.sums.items()}
+    state = state._replace(sums=jax.tree.map(jnp.zeros_like, state.sums))
+    if what.due(step, what.evaluate):
+        values = task.evaluate(state.params, "valid")
+        if not all(map(math.isfinite, values.values())):
+            raise _not_finite(f"the validation at step {step}", checkpoints)
+        record |= values
+        state = _judge(state, record, config)
+        metrics.add_sample(run, step, *task.observe(state.params, step, record))
+    return state, record
+
+
+def resume(
+    checkpoints: Checkpoints, state: TrainState, run: Path, mend: bool = False
+) -> tuple[TrainState, float]:
     """The newest checkpoint that is whole and its seconds, or (state, 0) where there is none.
 
+    With ``mend``, damaged ones that are newer are deleted: training will write them again.
     Raises UserError where there are checkpoints, and every one is damaged.
     """
+    damaged = []
     for step in checkpoints.steps():
         try:
-            return checkpoints.restore(step, state)
+            found = checkpoints.restore(step, state)
         except ValueError as error:
-            print(
-                f"warning: checkpoint {step} is damaged: {error}; trying an older one",
-                file=sys.stderr,
-            )
-    if checkpoints.steps():
+            why = f"checkpoint {step} is damaged: {error}"
+            print(f"warning: {why}; trying an older one", file=sys.stderr)
+            damaged.append(step)
+            continue
+        if mend:
+            checkpoints.delete(damaged)
+        return found
+    if damaged:
         raise UserError(
             f"--run={run}: no checkpoint there is whole; delete the folder to begin again"
         )

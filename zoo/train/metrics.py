@@ -70,8 +70,9 @@ def plot(run: Path) -> None:
 class Progress:
     """What a person sees on stderr: one line an evaluation, and a bar where stderr is a terminal."""
 
-    def __init__(self, total: int, start: int):
-        self._total, self._start = total, start
+    def __init__(self, total: int, start: int, tokens: int):
+        """``total`` steps of ``tokens`` each, ``start`` of them done."""
+        self._total, self._tokens = total, tokens
         self._bar = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -88,21 +89,21 @@ class Progress:
             self._bar.start()
             self._id = self._bar.add_task("", total=total, completed=start, note="")
 
-    def steps(self, step: int, tokens_per_second: float) -> None:
-        """Moves the bar."""
+    def steps(self, step: int, pace: float) -> None:
+        """Moves the bar; ``pace`` in steps per second."""
         if self._bar:
-            note = f"{tokens_per_second:,.0f} tokens/s"
+            note = f"{pace * self._tokens:,.0f} tokens/s"
             self._bar.update(self._id, completed=step, note=note)
 
-    def line(self, record: dict, tokens_per_second: float, left: float) -> None:
-        """One line: step, epoch, losses, speed, time left."""
-        values = [
-            f"{k} {v:.4f}" for k, v in record.items() if isinstance(v, float) and k not in _OWN
-        ]
+    def line(self, record: dict, pace: float) -> None:
+        """One line: step, epoch, losses, speed, time gone and left."""
+        own = ("step", "epoch", "seconds")
+        values = [f"{k} {v:.4f}" for k, v in record.items() if k not in own]
+        left = (self._total - record["step"]) / pace
         self.say(
             f"step {record['step']}/{self._total}  epoch {record['epoch']:.2f}  "
-            + "  ".join(values)
-            + f"  {tokens_per_second:,.0f} tokens/s  {_clock(record['seconds'])} gone, {_clock(left)} left"
+            f"{'  '.join(values)}  {pace * self._tokens:,.0f} tokens/s  "
+            f"{_clock(record['seconds'])} gone, {_clock(left)} left"
         )
 
     def say(self, text: str) -> None:
@@ -116,9 +117,6 @@ class Progress:
         """Takes the bar away."""
         if self._bar:
             self._bar.stop()
-
-
-_OWN = ("step", "epoch", "seconds")
 
 
 def _clock(seconds):

@@ -1,0 +1,67 @@
+"""The README says what is true: its code runs, its table is the committed results, its links lead."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from zoo import config as configs
+from zoo.report import main as report
+from zoo.report import table
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = json.loads((ROOT / "runs/reference.json").read_text(encoding="utf-8"))
+
+
+def test_the_cell_example_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(code, names)
+    assert names["ys"].shape == (20, 4, 16)
+    assert names["y"].shape == (4, 16)
+
+
+def test_the_results_table_is_that_of_the_committed_results():
+    between = re.search(r"<!-- results:.*?-->\n(.*?)\n<!-- /results -->", README, re.DOTALL)
+    assert between and between[1] == table(REFERENCE)
+
+
+def test_the_committed_results_are_of_configs_that_are_there():
+    for name, entry in REFERENCE.items():
+        config, variant = name.split(":")
+        settings = configs.load(str(ROOT / f"configs/{config}.py:{variant}"))
+        assert (settings.about, settings.to_beat) == (entry["about"], entry["to_beat"])
+        for run in entry["runs"]:
+            assert all(key in run["metrics"] for key in entry["show"])
+
+
+def test_every_config_key_that_the_readme_names_exists():
+    settings = configs.load(str(ROOT / "configs/char_lm.py"))
+    for key in re.findall(r"--config\.([a-z_.]+)=", README):
+        if key != "key":
+            value = settings
+            for part in key.split("."):
+                value = value[part]
+
+
+def test_files_that_the_readme_names_are_there():
+    for name in set(re.findall(r"`((?:tests|zoo|configs)/[\w./]+)`", README)):
+        assert (ROOT / name).exists(), name
+
+
+def test_verify_holds_a_run_against_the_committed_results(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    name, entry = next(iter(REFERENCE.items()))
+    config, variant = name.split(":")
+    result = entry["runs"][0] | {"config": config, "variant": variant, "finished": True}
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    assert report(["report", f"--verify={tmp_path}"]) == 0
+    assert "params_sha256: the same" in capsys.readouterr().out
+    result["params_sha256"] = "0"
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    assert report(["report", f"--verify={tmp_path}"]) == 1
+    with pytest.raises(ValueError, match="give one of"):
+        report(["report"])
