@@ -144,7 +144,8 @@ def choose(config: ConfigDict, key: str, choices) -> str:
     if value not in choices:
         near = nearest(str(value), choices)
         hint = f"did you mean {near!r}? " if near else ""
-        raise UserError(f"--config.{key}={value}: {hint}It can be {', '.join(c or repr(c) for c in choices)}")
+        known = ", ".join(c or repr(c) for c in choices)
+        raise UserError(f"--config.{key}={value}: {hint}It can be {known}")
     return value
 
 
