@@ -62,7 +62,7 @@ STEPS = {"lstm": lstm, "gru": gru, "rnn": rnn}
 
 
 def unroll(step, params, xs, carry, lengths=None, resets=None, reverse=False):
-    """The promises of ``zoo.unroll.unroll`` by plain loops: xs (T, B, D) -> (last carry, ys (T, B, H)).
+    """What ``zoo.unroll.unroll`` promises, by loops: xs (T, B, D) -> (last carry, ys (T, B, H)).
 
     The output is the state's first entry. Steps at or beyond a sequence's length are never taken.
     """
@@ -115,9 +115,8 @@ def assert_trees_close(got, want, rtol, atol=0.0):
     assert len(got) == len(want)
     for (path, a), b in zip(got, want, strict=True):
         a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-        assert a.shape == b.shape, f"{jax.tree_util.keystr(path)}: {a.shape} against {b.shape}"
+        name = jax.tree_util.keystr(path)
+        assert a.shape == b.shape, f"{name}: {a.shape} against {b.shape}"
         error = np.abs(a - b).max(initial=0.0)
         bound = rtol * np.abs(b).max(initial=0.0) + atol
-        assert error <= bound, (
-            f"{jax.tree_util.keystr(path)}: off by {error:.3g}, allowed {bound:.3g}"
-        )
+        assert error <= bound, f"{name}: off by {error:.3g}, allowed {bound:.3g}"

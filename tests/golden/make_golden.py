@@ -31,7 +31,7 @@ CASES = {
 
 
 def case(name, sizes, lengths=None):
-    """One layer's arrays by name, as the docstring of this file lists them; packed if lengths (B,)."""
+    """One case's arrays by name, as this file's docstring lists them; packed where lengths (B,)."""
     module, options = CASES[name]
     T, B, D, H = sizes
     net = module(D, H, **options)
