@@ -1,6 +1,5 @@
 """The hand-written gradient of the time loop against JAX's own and against finite differences."""
 
-import itertools
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -27,11 +26,10 @@ def x64():
         yield
 
 
-def weighted(cell, params, xs, carry, part="both", **options):
-    """A loss that treats no two outputs alike, of the outputs, of the last carry, or of both."""
+def weighted(cell, params, xs, carry, on=(1.0, 1.0), **options):
+    """A loss that treats no two numbers alike, of the last carry and the outputs, times ``on``."""
     last, ys = unroll(cell, params, xs, carry, **options)
-    leaves = {"both": (last, ys), "carry": last, "ys": ys}[part]
-    return sum((uneven(a) * a).sum() for a in jax.tree.leaves(leaves))
+    return on[0] * sum((uneven(a) * a).sum() for a in last) + on[1] * (uneven(ys) * ys).sum()
 
 
 def uneven(like):
@@ -39,20 +37,19 @@ def uneven(like):
     return np.sin(1.0 + np.arange(like.size)).reshape(like.shape)
 
 
-def gradients(cell, gradient, part="both", **static):
-    """Compiled (params, xs, carry, **options) -> gradients of ``weighted`` by all three."""
-    loss = partial(weighted, cell, part=part, gradient=gradient, **static)
-    return jit(jax.grad(loss, argnums=(0, 1, 2)))
+def gradients(cell, gradient, **static):
+    """(params, xs, carry, **options) -> gradients of ``weighted`` by all three."""
+    return jax.grad(partial(weighted, cell, gradient=gradient, **static), argnums=(0, 1, 2))
 
 
 @cache
-def plain(cell, reverse, part="both"):
+def plain(cell, reverse=False):
     """JAX's gradient of the scan, one program for all options: full lengths, no resets by value."""
-    grads = gradients(cell, "plain", part, reverse=reverse)
+    grads = jit(gradients(cell, "plain", reverse=reverse))
 
-    def of(params, xs, carry, **options):
+    def of(params, xs, carry, on=(1.0, 1.0), **options):
         neutral = {"lengths": jnp.full(B, T), "resets": jnp.zeros((T, B), bool)}
-        return grads(params, xs, carry, **neutral | options)
+        return grads(params, xs, carry, on=on, **neutral | options)
 
     return of
 
@@ -60,32 +57,34 @@ def plain(cell, reverse, part="both"):
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", CELLS)
 def test_gradient_equals_that_of_the_plain_scan_for_all_options(name, reverse):
-    cell, params, xs, carry = problem(name)
+    cell, *arrays = problem(name)
+    lengths, resets = {"lengths": jnp.array(LENGTHS)}, {"resets": jnp.array(RESETS)}
+    combinations = [{}, lengths, resets, lengths | resets]
     custom = gradients(cell, "custom", reverse=reverse)
-    for with_lengths, with_resets in itertools.product([False, True], repeat=2):
-        options = {"lengths": jnp.array(LENGTHS)} if with_lengths else {}
-        options |= {"resets": jnp.array(RESETS)} if with_resets else {}
-        want = plain(cell, reverse)(params, xs, carry, **options)
-        assert_trees_close(custom(params, xs, carry, **options), want, rtol=1e-10)
-        assert all(np.any(a) for a in jax.tree.leaves(want))
+    got = jit(lambda *arrays: [custom(*arrays, **options) for options in combinations])(*arrays)
+    want = [plain(cell, reverse)(*arrays, **options) for options in combinations]
+    assert_trees_close(got, want, rtol=1e-10)
+    assert all(np.any(a) for a in jax.tree.leaves(want))
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_gradient_without_a_carry_equals_that_from_zeros(name):
-    cell, params, xs, carry = problem(name)
+def test_gradient_without_a_carry_equals_that_from_zeros():
+    cell, params, xs, carry = problem("lstm")
     options = {"lengths": jnp.array(LENGTHS), "resets": jnp.array(RESETS)}
     zeros = jax.tree.map(jnp.zeros_like, carry)
     loss = partial(weighted, cell, carry=None)
     got = jit(jax.grad(loss, argnums=(0, 1)))(params, xs, **options)
-    assert_trees_close(got, plain(cell, False)(params, xs, zeros, **options)[:2], rtol=1e-10)
+    assert_trees_close(got, plain(cell)(params, xs, zeros, **options)[:2], rtol=1e-10)
 
 
-@pytest.mark.parametrize("part", ["carry", "ys"])
-def test_gradient_of_a_loss_on_one_result_only(part):
-    cell, *arrays = problem("lstm")
-    options = {"lengths": jnp.array(LENGTHS), "resets": jnp.array(RESETS)}
-    got = gradients(cell, "custom", part)(*arrays, **options)
-    assert_trees_close(got, plain(cell, False, part)(*arrays, **options), rtol=1e-10)
+@pytest.mark.parametrize("one", [0, 1])
+def test_gradient_of_a_loss_on_the_last_carry_or_the_outputs_only(one):
+    cell, *arrays = problem("gru")
+
+    def loss(*arrays):
+        return sum((uneven(a) * a).sum() for a in jax.tree.leaves(unroll(cell, *arrays)[one]))
+
+    got = jit(jax.grad(loss, argnums=(0, 1, 2)))(*arrays)
+    assert_trees_close(got, plain(cell)(*arrays, on=(1.0 - one, float(one))), rtol=1e-10)
 
 
 def numeric_gradient(loss, tree, eps=1e-5):
@@ -105,17 +104,16 @@ def numeric_gradient(loss, tree, eps=1e-5):
     return structure.unflatten(grads)
 
 
-@pytest.mark.parametrize("name", reference.STEPS)
-def test_gradient_equals_finite_differences_of_the_papers_equations(name):
-    cell, *arrays = problem(name, T=4, B=2, D=1, H=2)
+def test_gradient_equals_finite_differences_of_the_papers_equations():
+    cell, *arrays = problem("gru", T=4, B=2, D=1, H=2)
     lengths, resets = (4, 3), np.array([[0, 0], [0, 1], [1, 0], [0, 0]], bool)
 
     def loss(arrays):
-        last, ys = reference.unroll(reference.STEPS[name], *arrays, lengths, resets)
+        last, ys = reference.unroll(reference.gru, *arrays, lengths, resets)
         return sum((uneven(a) * a).sum() for a in [*last, ys])
 
     options = {"lengths": jnp.array(lengths), "resets": jnp.array(resets)}
-    got = gradients(cell, "custom")(*arrays, **options)
+    got = jit(gradients(cell, "custom"))(*arrays, **options)
     assert_trees_close(got, numeric_gradient(loss, tuple(numpy64(arrays))), rtol=1e-8)
 
 
@@ -137,7 +135,7 @@ def test_plain_gradient_has_a_forward_mode():
     arrays, moves = (params, xs, carry), problem("gru", seed=1)[1:]
     loss = partial(weighted, cell, gradient="plain", lengths=jnp.array(LENGTHS))
     _, along = jit(partial(jax.jvp, loss))(arrays, moves)
-    grads = gradients(cell, "custom")(*arrays, lengths=jnp.array(LENGTHS))
+    grads = jit(gradients(cell, "custom"))(*arrays, lengths=jnp.array(LENGTHS))
     pairs = zip(jax.tree.leaves(grads), jax.tree.leaves(moves), strict=True)
     np.testing.assert_allclose(along, sum(np.vdot(g, m) for g, m in pairs), rtol=1e-10)
 
@@ -180,11 +178,11 @@ def test_cell_of_ones_own_with_a_parameter_inside_gates_has_right_results_and_gr
     cell = peephole_lstm()
     arrays = reference.random_arrays(cell, 0, T, B, 2, 4)
     options = {"lengths": jnp.array(LENGTHS), "resets": jnp.array(RESETS)}
-    got = jit(partial(unroll, cell))(*arrays, **options)
+    custom = gradients(cell, "custom")
+    got, grads = jit(lambda *a: (unroll(cell, *a, **options), custom(*a, **options)))(*arrays)
     padded = np.arange(T)[:, None] >= LENGTHS
     assert not RESETS[padded].any(), "the reference knows no resets in the padding"
     want = reference.unroll(peephole_by_the_paper, *numpy64(arrays), LENGTHS, RESETS)
     assert_trees_close(got, want, rtol=1e-13)
-    grads = gradients(cell, "custom")(*arrays, **options)
     assert np.any(grads[0].peep)
-    assert_trees_close(grads, plain(cell, False)(*arrays, **options), rtol=1e-10)
+    assert_trees_close(grads, plain(cell)(*arrays, **options), rtol=1e-10)

@@ -59,7 +59,9 @@ def test_lengths_and_resets_equal_each_sequence_run_by_itself(reverse, lengths, 
     assert_trees_close(got, want, rtol=1e-13)
 
 
-@pytest.mark.xfail(strict=True, reason="a reset in the padding zeroes the last carry")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="a reset in the padding zeroes the last carry"
+)
 def test_reset_in_the_padding_changes_nothing():
     cell, *arrays = problem("lstm")
     lengths, resets = jnp.array(LENGTHS), jnp.ones((T, B), bool)
@@ -68,7 +70,11 @@ def test_reset_in_the_padding_changes_nothing():
     assert_trees_close(got, want, rtol=1e-5)
 
 
-@pytest.mark.xfail(strict=True, reason="lengths are compared with an index of JAX's default int")
+@pytest.mark.xfail(
+    strict=True,
+    raises=jax.dtypes.TypePromotionError,
+    reason="lengths are compared with an index of JAX's default int",
+)
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 def test_lengths_may_be_of_any_integer_type(x64, dtype):
     cell, *arrays = problem("rnn")
@@ -88,9 +94,8 @@ def test_padded_steps_put_out_zeros_whatever_they_hold():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", CELLS)
-def test_length_zero_returns_the_initial_carry(name, reverse):
-    cell, params, xs, carry = problem(name)
+def test_length_zero_returns_the_initial_carry(reverse):
+    cell, params, xs, carry = problem("lstm")
     last, ys = run(cell, params, xs, carry, lengths=jnp.zeros(B, int), reverse=reverse)
     assert_trees_close(last, carry, rtol=0)
     assert not ys.any()
@@ -177,6 +182,17 @@ def test_bidirectional_with_resets_equals_each_piece_run_separately(resets):
 
 
 both_ways = jit(bidirectional, static_argnums=0)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="a reset after the end zeroes the backward carry"
+)
+def test_bidirectional_reset_in_the_padding_changes_nothing():
+    cell, params, xs, carry = problem("lstm")
+    padding = jnp.array(np.arange(T)[:, None] >= LENGTHS)
+    arrays, lengths = ((params, params), xs, (carry, carry)), jnp.array(LENGTHS)
+    want = both_ways(cell, *arrays, lengths=lengths)
+    assert_trees_close(both_ways(cell, *arrays, lengths=lengths, resets=padding), want, rtol=1e-6)
 
 
 def layers(cell, inputs, count=3, width=H):
