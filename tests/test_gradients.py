@@ -1,0 +1,188 @@
+"""The hand-written gradient of the time loop against JAX's own and against finite differences."""
+
+from functools import cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+from jax import Array
+from reference import assert_trees_close, jit, numpy64, problem
+
+from zoo.cells import CELLS, LSTMCarry, lstm
+from zoo.unroll import stack, unroll
+
+T, B = 6, 3
+LENGTHS = (6, 3, 0)
+RESETS = np.zeros((T, B), bool)
+RESETS[2, 0] = RESETS[0, 1] = RESETS[2, 1] = RESETS[4, 0] = True
+
+
+@pytest.fixture(autouse=True)
+def x64():
+    with jax.enable_x64(True):
+        yield
+
+
+def weighted(cell, params, xs, carry, on=(1.0, 1.0), **options):
+    """A loss that treats no two numbers alike, of the last carry and the outputs, times ``on``."""
+    last, ys = unroll(cell, params, xs, carry, **options)
+    return on[0] * sum((uneven(a) * a).sum() for a in last) + on[1] * (uneven(ys) * ys).sum()
+
+
+def uneven(like):
+    """Weights of that shape, no two alike."""
+    return np.sin(1.0 + np.arange(like.size)).reshape(like.shape)
+
+
+def gradients(cell, gradient, **static):
+    """(params, xs, carry, **options) -> gradients of ``weighted`` by all three."""
+    return jax.grad(partial(weighted, cell, gradient=gradient, **static), argnums=(0, 1, 2))
+
+
+@cache
+def plain(cell, reverse=False):
+    """JAX's gradient of the scan, one program for all options: full lengths, no resets by value."""
+    grads = jit(gradients(cell, "plain", reverse=reverse))
+
+    def of(params, xs, carry, on=(1.0, 1.0), **options):
+        neutral = {"lengths": jnp.full(B, T), "resets": jnp.zeros((T, B), bool)}
+        return grads(params, xs, carry, on=on, **neutral | options)
+
+    return of
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_gradient_equals_that_of_the_plain_scan_for_all_options(name, reverse):
+    cell, *arrays = problem(name)
+    lengths, resets = {"lengths": jnp.array(LENGTHS)}, {"resets": jnp.array(RESETS)}
+    combinations = [{}, lengths, resets, lengths | resets]
+    custom = gradients(cell, "custom", reverse=reverse)
+    got = jit(lambda *arrays: [custom(*arrays, **options) for options in combinations])(*arrays)
+    want = [plain(cell, reverse)(*arrays, **options) for options in combinations]
+    assert_trees_close(got, want, rtol=1e-10)
+    assert all(np.any(a) for a in jax.tree.leaves(want))
+
+
+def test_gradient_without_a_carry_equals_that_from_zeros():
+    cell, params, xs, carry = problem("lstm")
+    options = {"lengths": jnp.array(LENGTHS), "resets": jnp.array(RESETS)}
+    zeros = jax.tree.map(jnp.zeros_like, carry)
+    loss = partial(weighted, cell, carry=None)
+    got = jit(jax.grad(loss, argnums=(0, 1)))(params, xs, **options)
+    assert_trees_close(got, plain(cell)(params, xs, zeros, **options)[:2], rtol=1e-10)
+
+
+@pytest.mark.parametrize("one", [0, 1])
+def test_gradient_of_a_loss_on_the_last_carry_or_the_outputs_only(one):
+    cell, *arrays = problem("rnn")
+
+    def loss(*arrays):
+        return sum((uneven(a) * a).sum() for a in jax.tree.leaves(unroll(cell, *arrays)[one]))
+
+    got = jit(jax.grad(loss, argnums=(0, 1, 2)))(*arrays)
+    assert_trees_close(got, plain(cell)(*arrays, on=(1.0 - one, float(one))), rtol=1e-10)
+
+
+def numeric_gradient(loss, tree, eps=1e-5):
+    """Central differences, one entry at a time."""
+    leaves, structure = jax.tree.flatten(tree)
+    grads = []
+    for k, leaf in enumerate(leaves):
+        grad = np.zeros_like(leaf)
+        for at in np.ndindex(leaf.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = leaf.copy()
+                moved[at] += sign * eps
+                ends.append(loss(structure.unflatten([*leaves[:k], moved, *leaves[k + 1 :]])))
+            grad[at] = (ends[0] - ends[1]) / (2 * eps)
+        grads.append(grad)
+    return structure.unflatten(grads)
+
+
+def test_gradient_equals_finite_differences_of_the_papers_equations():
+    cell, *arrays = problem("gru", T=4, B=2, D=1, H=2)
+    lengths, resets = (4, 3), np.array([[0, 0], [0, 1], [1, 0], [0, 0]], bool)
+
+    def loss(arrays):
+        last, ys = reference.unroll(reference.gru, *arrays, lengths, resets)
+        return sum((uneven(a) * a).sum() for a in [*last, ys])
+
+    options = {"lengths": jnp.array(lengths), "resets": jnp.array(resets)}
+    got = jit(gradients(cell, "custom"))(*arrays, **options)
+    assert_trees_close(got, numeric_gradient(loss, tuple(numpy64(arrays))), rtol=1e-8)
+
+
+def test_gradient_through_a_stack_equals_the_plain_one():
+    cell, params, xs, carry = problem("rnn", D=4)
+
+    def loss(params, gradient):
+        last, ys = stack(cell, params, xs, [carry, carry], gradient=gradient)
+        return (ys**2).sum() + last[0].h.sum()
+
+    custom, plain = (
+        jit(jax.grad(partial(loss, gradient=g)))((params, params)) for g in ("custom", "plain")
+    )
+    assert_trees_close(custom, plain, rtol=1e-10)
+
+
+def test_plain_gradient_has_a_forward_mode():
+    cell, params, xs, carry = problem("gru")
+    arrays, moves = (params, xs, carry), problem("gru", seed=1)[1:]
+    loss = partial(weighted, cell, gradient="plain", lengths=jnp.array(LENGTHS))
+    _, along = jit(partial(jax.jvp, loss))(arrays, moves)
+    grads = jit(gradients(cell, "custom"))(*arrays, lengths=jnp.array(LENGTHS))
+    pairs = zip(jax.tree.leaves(grads), jax.tree.leaves(moves), strict=True)
+    np.testing.assert_allclose(along, sum(np.vdot(g, m) for g, m in pairs), rtol=1e-10)
+
+
+class PeepholeParams(NamedTuple):
+    w_x: Array
+    w_h: Array
+    b: Array
+    peep: Array  # (3, H): of i, f and o
+
+
+def peephole_lstm():
+    """LSTM whose gates see the memory (Gers & Schmidhuber 2000), written as a user of zoo would."""
+
+    def init(key, D, H):
+        return PeepholeParams(*lstm().init(key, D, H), peep=jnp.zeros((3, H)))
+
+    def gates(params, carry, gx, gh):
+        p_i, p_f, p_o = (params.peep[k][None] for k in range(3))
+        i, f, g, o = jnp.split(gx + gh, 4, axis=-1)
+        i = jax.nn.sigmoid(i + p_i * carry.c)
+        f = jax.nn.sigmoid(f + p_f * carry.c)
+        c = f * carry.c + i * jnp.tanh(g)
+        h = jax.nn.sigmoid(o + p_o * c) * jnp.tanh(c)
+        return LSTMCarry(h, c), h
+
+    return lstm()._replace(init=init, gates=gates)
+
+
+def peephole_by_the_paper(params, state, x):
+    h, c = state
+    i, f, g, o = np.split(x @ params.w_x + h @ params.w_h + params.b, 4)
+    p_i, p_f, p_o = params.peep
+    i, f = reference.sigmoid(i + p_i * c), reference.sigmoid(f + p_f * c)
+    c = f * c + i * np.tanh(g)
+    return reference.sigmoid(o + p_o * c) * np.tanh(c), c
+
+
+def test_cell_of_ones_own_with_a_parameter_inside_gates_has_right_results_and_gradients():
+    cell = peephole_lstm()
+    arrays = reference.random_arrays(cell, 0, T, B, 2, 4)
+    options = {"lengths": jnp.array(LENGTHS), "resets": jnp.array(RESETS)}
+    custom = gradients(cell, "custom")
+    got, grads = jit(lambda *a: (unroll(cell, *a, **options), custom(*a, **options)))(*arrays)
+    padded = np.arange(T)[:, None] >= LENGTHS
+    assert not RESETS[padded].any(), "the reference knows no resets in the padding"
+    want = reference.unroll(peephole_by_the_paper, *numpy64(arrays), LENGTHS, RESETS)
+    assert_trees_close(got, want, rtol=1e-13)
+    assert np.any(grads[0].peep)
+    assert_trees_close(grads, plain(cell)(*arrays, **options), rtol=1e-10)
