@@ -277,9 +277,6 @@ def test_equal_arguments_give_the_same_cell_so_that_jit_compiles_once(make):
     assert len(traced) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="functools.cache tells lstm() from lstm(1.0)"
-)
 def test_default_argument_given_by_hand_gives_the_same_cell():
     assert lstm() is lstm(1.0)
     assert lstm() is lstm(forget_bias=1.0)

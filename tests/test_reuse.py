@@ -122,17 +122,11 @@ def test_shard_map_without_its_type_check_gives_the_results_of_one_device(mesh):
     assert_trees_close(got, alone(cell)(*arrays), rtol=1e-5)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ValueError, reason="the custom gradient does not sum over the mesh"
-)
 def test_shard_map_gives_the_results_of_one_device(mesh):
     cell, *arrays = problem("lstm", B=B)
     assert_trees_close(shards(cell, mesh)(*arrays), alone(cell)(*arrays), rtol=1e-5)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="the zero carry does not vary over the mesh"
-)
 def test_shard_map_needs_no_carry(mesh):
     cell, params, xs, _ = problem("rnn", B=B)
     run = jax.shard_map(

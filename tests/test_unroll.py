@@ -59,9 +59,6 @@ def test_lengths_and_resets_equal_each_sequence_run_by_itself(reverse, lengths, 
     assert_trees_close(got, want, rtol=1e-13)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a reset in the padding zeroes the last carry"
-)
 def test_reset_in_the_padding_changes_nothing():
     cell, *arrays = problem("lstm")
     lengths, resets = jnp.array(LENGTHS), jnp.ones((T, B), bool)
@@ -70,11 +67,6 @@ def test_reset_in_the_padding_changes_nothing():
     assert_trees_close(got, want, rtol=1e-5)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=jax.dtypes.TypePromotionError,
-    reason="lengths are compared with an index of JAX's default int",
-)
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 def test_lengths_may_be_of_any_integer_type(x64, dtype):
     cell, *arrays = problem("rnn")
@@ -184,9 +176,6 @@ def test_bidirectional_with_resets_equals_each_piece_run_separately(resets):
 both_ways = jit(bidirectional, static_argnums=0)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="a reset after the end zeroes the backward carry"
-)
 def test_bidirectional_reset_in_the_padding_changes_nothing():
     cell, params, xs, carry = problem("lstm")
     padding = jnp.array(np.arange(T)[:, None] >= LENGTHS)

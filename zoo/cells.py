@@ -70,7 +70,6 @@ class LSTMCarry(NamedTuple):
     c: Array
 
 
-@cache
 def lstm(forget_bias: float = 1.0) -> Cell:
     """Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
 
@@ -85,7 +84,11 @@ def lstm(forget_bias: float = 1.0) -> Cell:
     pass, so weights mean the same as in PyTorch, Keras, Flax and cuDNN. PyTorch's two biases are
     summed in ``b``.
     """
+    return _lstm(float(forget_bias))
 
+
+@cache
+def _lstm(forget_bias):
     def init(key, D, H):
         w_x, w_h = _kernels(key, D, H, 4)
         return LSTMParams(w_x, w_h, jnp.zeros(4 * H).at[H : 2 * H].set(forget_bias))

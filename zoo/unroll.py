@@ -48,22 +48,17 @@ def unroll(
 
     Raises ValueError for arrays whose shapes do not fit together and for an unknown gradient.
     """
-    if xs.ndim != 3:
-        raise ValueError(f"xs must be (T, B, D), time first; got shape {xs.shape}")
-    T, B, _ = xs.shape
-    if lengths is not None and lengths.shape != (B,):
-        raise ValueError(f"lengths must be ({B},) for xs of shape {xs.shape}; got {lengths.shape}")
-    if resets is not None and resets.shape != (T, B):
-        raise ValueError(
-            f"resets must be ({T}, {B}) for xs of shape {xs.shape}; got {resets.shape}"
-        )
+    T, B = _checked(xs, lengths, resets)
     if gradient not in ("custom", "plain"):
         raise ValueError(f"gradient must be 'custom' or 'plain'; got {gradient!r}")
     if carry is None:
         carry = cell.carry(params, B)
-    mask = None if lengths is None else jnp.arange(T)[:, None] < lengths[None]
+    mask = None if lengths is None else _mask(T, lengths)
     resets = None if resets is None else resets.astype(bool)
+    if mask is not None and resets is not None:
+        resets &= mask  # a padded step is never taken, so neither is its reset
     gx = cell.inputs(params, xs)
+    params, carry = _varying((params, carry), like=(gx, carry, mask, resets))
     if cell.scan is not None:
         return cell.scan(params, gx, carry, mask, resets, reverse)
     loop = _custom if gradient == "custom" else _plain
@@ -86,7 +81,10 @@ def bidirectional(
     sequence; the backward direction is reset on the other side of the same boundary.
     (Schuster & Paliwal 1997.)
     """
+    _checked(xs, lengths, resets)
     forward, backward = (None, None) if carry is None else carry
+    if lengths is not None and resets is not None:
+        resets = resets.astype(bool) & _mask(len(xs), lengths)
     back = None if resets is None else jnp.roll(resets, -1, axis=0).at[-1].set(False)
     options = {"lengths": lengths, "gradient": gradient}
     forward, ys = unroll(cell, params[0], xs, forward, resets=resets, **options)
@@ -134,6 +132,39 @@ def locked_dropout(key: Array, xs: Array, rate: float) -> Array:
         return xs
     keep = jax.random.bernoulli(key, 1 - rate, (1, *xs.shape[1:]))
     return xs * (keep.astype(xs.dtype) / (1 - rate))
+
+
+def _checked(xs, lengths, resets):
+    """(T, B), once the shapes fit together."""
+    if xs.ndim != 3:
+        raise ValueError(f"xs must be (T, B, D), time first; got shape {xs.shape}")
+    T, B, _ = xs.shape
+    if lengths is not None and lengths.shape != (B,):
+        raise ValueError(f"lengths must be ({B},) for xs of shape {xs.shape}; got {lengths.shape}")
+    if resets is not None and resets.shape != (T, B):
+        raise ValueError(
+            f"resets must be ({T}, {B}) for xs of shape {xs.shape}; got {resets.shape}"
+        )
+    return T, B
+
+
+def _mask(T, lengths):
+    """(T, B), True where a step lies within its sequence; in any integer type, for strict promotion."""
+    return lax.broadcasted_iota(jnp.int32, (T, len(lengths)), 0) < lengths.astype(jnp.int32)[None]
+
+
+def _varying(tree, like):
+    """Inside ``shard_map``: the tree, varying over the mesh axes that any leaf of ``like`` varies over.
+
+    The transpose of this cast is the sum over the mesh, so gradients of parameters come out summed.
+    """
+    axes = frozenset().union(*(jax.typeof(a).mat.varying for a in jax.tree.leaves(like)))
+
+    def cast(a):
+        missing = tuple(axes - jax.typeof(a).mat.varying)
+        return lax.pcast(a, missing, to="varying") if missing else a
+
+    return jax.tree.map(cast, tree)
 
 
 def _restart(carry, reset):
@@ -201,7 +232,7 @@ def _backward(cell, reverse, kept, cotangents):
         d_params = jax.tree.map(jnp.add, d_params, d_params_t)
         return (_restart(d_carry, reset), d_params), (d_gx, d_gh)
 
-    zeros = jax.tree.map(jnp.zeros_like, params)
+    zeros = _varying(jax.tree.map(jnp.zeros_like, params), like=params)
     at = (carries, gx, gh, mask, resets, d_ys)
     (d_carry, d_params), (d_gx, d_gh) = lax.scan(body, (d_last, zeros), at, reverse=not reverse)
     d_w_h = jnp.einsum("tbh,tbg->hg", carries.h, d_gh)
