@@ -33,6 +33,7 @@ TINY = [
     "--config.eval_every=10",
     "--config.log_every=5",
     "--config.optimizer.warmup_steps=2",
+    "--config.mesh.data=1",
 ]
 
 
@@ -52,6 +53,7 @@ def config(text):
     c.steps, c.epochs, c.eval_every, c.eval_epochs, c.log_every = 30, None, 10, None, 5
     c.model.update({"hidden": 8, "embed": 4, "dropout_out": 0.1})
     c.optimizer.update({"learning_rate": 1e-2, "warmup_steps": 2})
+    c.mesh.data = 1
     return c
 
 
@@ -236,7 +238,7 @@ def test_two_writers_in_one_folder_is_an_error(config, tmp_path):
 
 @pytest.mark.parametrize(("data", "model"), [(4, 1), (2, 2), (1, 4)])
 def test_any_mesh_gives_the_same_parameters(config, tmp_path, data, model):
-    config.mesh.update({"data": 1, "model": 1})
+    config.steps = 10
     want = fit(config, tmp_path / "one").params
     config.mesh.update({"data": data, "model": model})
     got = fit(config, tmp_path / "many").params

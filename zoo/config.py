@@ -4,7 +4,6 @@ A config file defines ``get_config(variant)`` and ``VARIANTS``, the names it tak
 starts from ``base()``, which holds the keys that every experiment has.
 """
 
-import difflib
 import importlib.util
 import json
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict, config_dict, config_flags
 
-from zoo.errors import UserError
+from zoo.errors import UserError, nearest
 
 # Two ways to say one thing: setting one on the command line clears the other.
 _EITHER = [("steps", "epochs"), ("eval_every", "eval_epochs")]
@@ -147,12 +146,6 @@ def choose(config: ConfigDict, key: str, choices) -> str:
         known = ", ".join(c or repr(c) for c in choices)
         raise UserError(f"--config.{key}={value}: {hint}It can be {known}")
     return value
-
-
-def nearest(word: str, words) -> str | None:
-    """The name in ``words`` that looks most like ``word``, or None."""
-    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return found[0] if found else None
 
 
 def to_json(config: ConfigDict) -> str:

@@ -1,4 +1,7 @@
-"""The one exception for mistakes that a person can mend."""
+"""The one exception for mistakes that a person can mend, and the nearest right name."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class UserError(ValueError):
@@ -6,3 +9,9 @@ class UserError(ValueError):
 
     The commands print it on stderr and exit with code 2, without a traceback.
     """
+
+
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that looks most like ``name``, or None."""
+    found = get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.5)
+    return found[0] if found else None

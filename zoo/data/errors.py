@@ -1,9 +1,8 @@
 """The one error of this package, and how it names a misspelt word."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
-from zoo.errors import UserError
+from zoo.errors import UserError, nearest
 
 
 class DataError(UserError):
@@ -13,6 +12,6 @@ class DataError(UserError):
 def unknown_name(what: str, name: object, known: Iterable[str]) -> DataError:
     """The error for a name outside of a table: the nearest right one, and all of them."""
     known = sorted(known)
-    near = get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, known)
+    hint = f"did you mean {near!r}? " if near else ""
     return DataError(f"{what} {name!r} is unknown: {hint}known are {', '.join(known)}")

@@ -2,12 +2,12 @@
 
 import fcntl
 import json
-import os
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from zoo import config as configs
+from zoo.data.files import write_bytes
 from zoo.errors import UserError
 
 _OURS = {"config.json", "metrics.jsonl", "result.json", "checkpoints"}
@@ -87,13 +87,8 @@ def read_result(path: Path) -> dict | None:
 
 
 def write(file: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old one or the new one, never half of it."""
-    part = file.with_name(f".{file.name}.part")
-    with open(part, "w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(file)
+    """Writes a text file, whole or not at all."""
+    write_bytes(file, text.encode())
 
 
 def _value(config, key):
