@@ -55,7 +55,7 @@ def get_config(variant="docs"):
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
     elif variant in ("alice", "christmas_carol"):
         c.data.lowercase = True
-        c.batch_size, c.epochs, c.eval_epochs = 32, 22.0, 1.0
+        c.batch_size, c.epochs, c.eval_epochs = 32, 18.0, 1.0
         c.model.update({"hidden": 512, "dropout_in": 0.1, "dropout_out": 0.4, "weight_drop": 0.2})
         c.optimizer.update({"learning_rate": 3e-3, "warmup_steps": 100})
         if variant == "alice":
