@@ -50,14 +50,14 @@ def get_config(variant="docs"):
     if variant == "docs":
         c.about = "the documentation that Python ships (3.11)"
         c.to_beat = ""
-        c.batch_size, c.epochs, c.eval_epochs = 32, 3.0, 0.5
+        c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 32, 4.0, 0.5
         c.model.dropout_out = 0.1
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
     elif variant in ("alice", "christmas_carol"):
         c.data.lowercase = True
-        c.batch_size, c.epochs, c.eval_epochs = 32, 18.0, 1.0
-        c.model.update({"hidden": 512, "dropout_in": 0.1, "dropout_out": 0.4, "weight_drop": 0.2})
-        c.optimizer.update({"learning_rate": 3e-3, "warmup_steps": 100})
+        c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 32, 26.0, 1.0
+        c.model.update({"hidden": 384, "dropout_in": 0.1, "dropout_out": 0.4, "weight_drop": 0.2})
+        c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
         if variant == "alice":
             c.about = "Alice in Wonderland, lower-cased"
             c.to_beat = "Kneser-Ney 10-gram 1.365"

@@ -146,7 +146,8 @@ class LanguageModelTask:
         return {f"{split}_loss": nats, f"{split}_bpc": nats / math.log(2)}
 
     def observe(self, params, step, record):
-        text = write(self.model, params, self.vocabulary, length=300, seed=self.config.seed)[0]
+        settings = {"length": 400, "seed": self.config.seed, "temperature": 0.8}
+        text = write(self.model, params, self.vocabulary, **settings)[0]
         return f"valid_loss {record.get('valid_loss', math.nan):.4f}", text
 
     def artifacts(self, params, run):
