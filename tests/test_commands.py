@@ -119,7 +119,8 @@ def test_texts_too_short_are_told_with_the_numbers(capsys, tmp_path):
     file = tmp_path / "short.txt"
     file.write_text("to be or not to be\n" * 10)
     path = f"--config.data.path={file}"
-    err = train_fails(capsys, tmp_path, path)
+    sizes = ["--config.batch_size=32", "--config.data.window=64"]
+    err = train_fails(capsys, tmp_path, path, *sizes)
     assert "171 characters" in err and "2080" in err  # 32 lanes of 64 + 1
     err = train_fails(capsys, tmp_path, path, *TINY, "--config.data.valid=0.01")
     assert "validation" in err and "at least 9" in err
