@@ -26,21 +26,33 @@ def main(argv):
     flags.DEFINE_integer(
         "seeds", 0, "train this many seeds, in seed-0, seed-1, … of the run", **define
     )
-    names = [a.partition("=")[2] for a in argv if a.lstrip("-").startswith("config=")]
-    rest = [a for a in argv if not a.lstrip("-").startswith("config=")]
-    if not names:
+    name, rest = _take_config(argv)
+    if not name:
         if cli.parse(values, rest, __doc__) is None:
             return 0
         raise UserError("--config is missing: --config=configs/NAME.py[:VARIANT]")
-    settings = config.load(names[-1])
+    settings = config.load(name)
     config.override(settings, rest, values)
     if cli.parse(values, rest, __doc__) is None:
         return 0
     config.settle(settings, rest)
-    run = Path(values.run or f"runs/{settings.name}{_suffix(settings, names[-1])}")
+    run = Path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
     from zoo.train import command
 
     return command.execute(settings, run, values.mode, values.seeds)
+
+
+def _take_config(argv):
+    """The value of --config, in either way of writing a flag, and the other arguments."""
+    name, rest, follows = "", [], False
+    for arg in argv:
+        if follows or (arg.lstrip("-").startswith("config=") and arg.startswith("-")):
+            name, follows = arg if follows else arg.partition("=")[2], False
+        elif arg in ("-config", "--config"):
+            follows = True
+        else:
+            rest.append(arg)
+    return name, rest
 
 
 def _suffix(settings, name):

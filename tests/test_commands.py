@@ -85,6 +85,8 @@ def test_wrong_configs_name_the_nearest(capsys, tmp_path):
     assert "did you mean 'adamw'?" in error("--config.optimizer.name=adaw")
     assert "set one of them" in error("--config.steps=3", "--config.epochs=1")
     assert "--config is missing" in fails(capsys, train.main, ["train.py"])
+    apart = ["train.py", "--config", "configs/char_lm.py:alise"]
+    assert "did you mean 'alice'?" in fails(capsys, train.main, apart)
 
 
 @pytest.mark.parametrize(
