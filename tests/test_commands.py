@@ -83,6 +83,10 @@ def test_wrong_configs_name_the_nearest(capsys, tmp_path):
     assert "mode" in error("--mode=trian")
     assert "did you mean 'lstm'?" in error("--config.model.cell=lstn")
     assert "did you mean 'adamw'?" in error("--config.optimizer.name=adaw")
+    plateau = "--config.optimizer.schedule=plateau"
+    assert "at least 1" in error(plateau, "--config.optimizer.plateau_patience=0")
+    assert "needs --config.best.metric" in error(plateau, "--config.best.metric=")
+    assert "needs --config.best.metric" in error("--config.patience=2", "--config.best.metric=")
     assert "set one of them" in error("--config.steps=3", "--config.epochs=1")
     assert "--config is missing" in fails(capsys, train.main, ["train.py"])
     apart = ["train.py", "--config", "configs/char_lm.py:alise"]

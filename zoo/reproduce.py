@@ -15,6 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from zoo import cli, config
+from zoo.data.files import write_bytes
 from zoo.errors import UserError
 from zoo.report import REFERENCE
 
@@ -56,7 +57,7 @@ def reproduce(name: str, settings, seeds: int) -> int:
     }
     reference = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
     reference[f"{settings.name}:{settings.variant}"] = entry
-    REFERENCE.write_text(json.dumps(reference, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_bytes(REFERENCE, (json.dumps(reference, indent=1, sort_keys=True) + "\n").encode())
     return 0
 
 

@@ -34,7 +34,7 @@ def open_folder(path: Path) -> Folder:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        found = {p.name for p in path.iterdir()} - {".lock"}
+        found = {p.name for p in path.iterdir() if not p.name.startswith(".")}
         if found and not found & _OURS:
             raise UserError(
                 f"--run={path}: the folder holds something else than a run ({min(found)})"

@@ -69,6 +69,8 @@ def plan(task: Task, config: ConfigDict) -> Plan:
     for key in ("epochs", "eval_epochs"):
         if config[key] is not None and config[key] <= 0:
             raise UserError(f"--config.{key}={config[key]}: must be more than 0")
+    if config.patience and not config.best.metric:
+        raise UserError(f"--config.patience={config.patience}: needs --config.best.metric to watch")
     per_epoch = task.steps_per_epoch("train")
     if config.steps is None and config.epochs is None:
         raise UserError("--config.steps or --config.epochs must be set")

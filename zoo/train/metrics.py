@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from zoo.data.files import write_bytes
+
 _BLOCK = "════ step "
 
 
@@ -13,7 +15,7 @@ class Log:
     def __init__(self, run: Path, step: int):
         self.path = run / "metrics.jsonl"
         kept = [r for r in read(run) if r["step"] <= step]
-        self.path.write_text("".join(map(_line, kept)), encoding="utf-8")
+        write_bytes(self.path, "".join(map(_line, kept)).encode())
 
     def add(self, record: dict) -> None:
         """Appends one object and puts it on disk."""
@@ -41,7 +43,7 @@ def add_sample(run: Path, step: int, title: str, text: str) -> None:
     blocks = file.read_text(encoding="utf-8").split(_BLOCK)[1:] if file.exists() else []
     kept = [b for b in blocks if int(b.split(",", 1)[0]) < step]
     kept.append(f"{step}, {title} ════\n{text}\n\n")
-    file.write_text("".join(_BLOCK + b for b in kept), encoding="utf-8")
+    write_bytes(file, "".join(_BLOCK + b for b in kept).encode())
 
 
 def plot(run: Path) -> None:

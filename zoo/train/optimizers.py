@@ -5,6 +5,7 @@ import optax
 from ml_collections import ConfigDict
 
 from zoo.config import choose, require
+from zoo.errors import UserError
 
 _RULES = {
     "adam": lambda rate, c: optax.adam(rate, c.b1, c.b2),
@@ -32,7 +33,10 @@ def make(config: ConfigDict, steps: int) -> optax.GradientTransformationExtraArg
         require(config, f"optimizer.{key}", 0)
     for key in ("b1", "b2", "momentum", "final_fraction", "plateau_factor"):
         require(config, f"optimizer.{key}", 0, 1)
+    require(config, "optimizer.plateau_patience", 1)
     c = config.optimizer
+    if c.schedule == "plateau" and not config.best.metric:
+        raise UserError("--config.optimizer.schedule=plateau: needs --config.best.metric to watch")
     rule = _RULES[c.name]
     if c.schedule == "plateau":
         rate = optax.inject_hyperparams(lambda learning_rate: rule(learning_rate, c))
