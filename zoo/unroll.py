@@ -24,6 +24,10 @@ from jax import Array, lax
 
 from zoo.cells import Carry, Cell, Params
 
+# Time steps that are written out one after the other instead of looped over: for a few small steps
+# XLA's loop costs more than what is in it.
+_SHORT = 4
+
 
 def unroll(
     cell: Cell,
@@ -192,7 +196,13 @@ def _plain(cell, reverse, params, w_h, gx, carry, mask, resets):
         carry = _restart(carry, reset)
         return _gated(cell, params, carry, gx, carry.h @ w_h, mask)
 
-    return lax.scan(body, carry, (gx, mask, resets), reverse=reverse)
+    return lax.scan(
+        body,
+        carry,
+        (gx, mask, resets),
+        reverse=reverse,
+        unroll=len(jax.tree.leaves(gx)[0]) <= _SHORT,
+    )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -208,7 +218,13 @@ def _forward(cell, reverse, params, w_h, gx, carry, mask, resets):
         new, y = _gated(cell, params, carry, gx, gh, mask)
         return new, (y, carry, gh)
 
-    last, (ys, carries, gh) = lax.scan(body, carry, (gx, mask, resets), reverse=reverse)
+    last, (ys, carries, gh) = lax.scan(
+        body,
+        carry,
+        (gx, mask, resets),
+        reverse=reverse,
+        unroll=len(jax.tree.leaves(gx)[0]) <= _SHORT,
+    )
     return (last, ys), (params, w_h, gx, gh, carries, mask, resets)
 
 
@@ -234,7 +250,9 @@ def _backward(cell, reverse, kept, cotangents):
 
     zeros = _varying(jax.tree.map(jnp.zeros_like, params), like=params)
     at = (carries, gx, gh, mask, resets, d_ys)
-    (d_carry, d_params), (d_gx, d_gh) = lax.scan(body, (d_last, zeros), at, reverse=not reverse)
+    (d_carry, d_params), (d_gx, d_gh) = lax.scan(
+        body, (d_last, zeros), at, reverse=not reverse, unroll=len(jax.tree.leaves(gx)[0]) <= _SHORT
+    )
     d_w_h = jnp.einsum("tbh,tbg->hg", carries.h, d_gh)
     return d_params, d_w_h, d_gx, d_carry, None, None
 

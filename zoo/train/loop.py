@@ -26,6 +26,11 @@ from zoo.train.checkpoint import Checkpoints, finite
 from zoo.train.state import Best, TrainState, fingerprint
 
 
+# Steps whose order is made and dispatched at once. An epoch of a small data set is a few steps: with
+# one dispatch each, the calls would take longer than the training.
+_SPAN = 10_000
+
+
 class Result(NamedTuple):
     """What ``fit`` returns: the content of result.json, and the parameters it speaks of."""
 
@@ -42,10 +47,11 @@ class Stopped(Exception):
 
 
 class Plan(NamedTuple):
-    """When things happen, in steps."""
+    """When things happen, in steps; ``span`` is in epochs: those whose order is made at once."""
 
     steps: int
     per_epoch: int
+    span: int
     log: int
     evaluate: int
     save: int
@@ -55,8 +61,8 @@ class Plan(NamedTuple):
         return step == self.steps or step % every == 0
 
     def boundary(self, step: int) -> int:
-        """The next step at which a dispatch must end: a log, an evaluation, a save, an epoch."""
-        every = (self.log, self.evaluate, self.save, self.per_epoch)
+        """The next step at which a dispatch must end: a log, an evaluation, a save, a span."""
+        every = (self.log, self.evaluate, self.save, self.span * self.per_epoch)
         return min(self.steps, *((step // n + 1) * n for n in every))
 
 
@@ -77,7 +83,18 @@ def plan(task: Task, config: ConfigDict) -> Plan:
     steps = config.steps or max(1, round(config.epochs * per_epoch))
     evaluate = config.eval_every or max(1, round((config.eval_epochs or 1) * per_epoch))
     save = config.checkpoint_every or evaluate
-    return Plan(steps, per_epoch, config.log_every, evaluate, save)
+    span = max(1, min(_SPAN // per_epoch, -(-steps // per_epoch)))
+    return Plan(steps, per_epoch, span, config.log_every, evaluate, save)
+
+
+def orders(task: Task, what: Plan, step: int) -> Any:
+    """The orders of the span of epochs that ``step`` lies in, stacked: the first axis is the epoch.
+
+    Each is a function of (seed, epoch) alone, so it does not matter where a run goes on.
+    """
+    first = step // what.per_epoch // what.span * what.span
+    order = jax.jit(jax.vmap(lambda epoch: task.order("train", epoch)))
+    return order(first + jnp.arange(what.span, dtype=jnp.int32))
 
 
 def optimizer(task: Task, config: ConfigDict) -> optax.GradientTransformationExtraArgs:
@@ -116,7 +133,7 @@ def program(
     config: ConfigDict,
     state: TrainState,
 ) -> Any:
-    """The jitted loop (state, data, order, n) -> state after at most n steps; n is traced.
+    """The jitted loop (state, data, orders, n) -> state after at most n steps; n is traced.
 
     ``state`` is one of those it will be given: the loop leaves every array on the devices it is on.
 
@@ -125,9 +142,11 @@ def program(
     devices = mesh.make(config)
     per_epoch = task.steps_per_epoch("train")
 
-    def one(state: TrainState, data, order) -> TrainState:
+    def one(state: TrainState, data, orders) -> TrainState:
         key = random.key(config.seed, "dropout", state.step)
-        batch = task.gather(data, task.indices(order, state.step % per_epoch))
+        epoch, i = jnp.divmod(state.step, per_epoch)
+        order = jax.tree.map(lambda a: a[epoch % len(a)], orders)
+        batch = task.gather(data, task.indices(order, i))
         batch = mesh.by_batch(devices, batch)
 
         def objective(params):
@@ -148,13 +167,13 @@ def program(
     places = jax.tree.map(lambda x: x.sharding, state)
 
     @partial(jax.jit, donate_argnums=0, out_shardings=places)
-    def many(state: TrainState, data, order, n):
+    def many(state: TrainState, data, orders, n):
         end = state.step + n
 
         def going_on(state):
             return (state.step < end) & jnp.isfinite(state.sums["loss"].total)
 
-        return lax.while_loop(going_on, lambda state: one(state, data, order), state)
+        return lax.while_loop(going_on, lambda state: one(state, data, orders), state)
 
     return many
 
@@ -192,8 +211,8 @@ def _train(task, rule, config, run, what, checkpoints, signals):
 
     log = metrics.Log(run, step)
     data = mesh.replicated(mesh.make(config), task.data("train"))
-    epoch = step // what.per_epoch
-    order = task.order("train", epoch)
+    span = what.span * what.per_epoch
+    order, at = orders(task, what, step), step // span
     compiling = time.perf_counter()
     steps = program(task, rule, config, state).lower(state, data, order, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
@@ -201,9 +220,8 @@ def _train(task, rule, config, run, what, checkpoints, signals):
     progress = metrics.Progress(what.steps, step, task.tokens_per_step())
     try:
         while step < what.steps and not _patience_is_over(state, config):
-            if step // what.per_epoch != epoch:
-                epoch = step // what.per_epoch
-                order = task.order("train", epoch)
+            if step // span != at:
+                order, at = orders(task, what, step), step // span
             n = min(chunk, what.boundary(step) - step)
             clock = time.perf_counter()
             state = steps(state, data, order, jnp.int32(n))
