@@ -62,6 +62,53 @@ def base() -> ConfigDict:
     )
 
 
+def forecasting() -> ConfigDict:
+    """The keys of the task ``forecasting``, with their defaults, upon those of ``base``."""
+    c = base()
+    c.task = "forecasting"
+    c.about, c.to_beat, c.show = "", "", ("test_rmse", "test_mase")
+    c.data = {
+        "name": "airline",
+        "path": "",
+        "sha256": "",  # of the series; filled in when they are read
+        "column": "",  # names, comma between; "" for all that are numbers
+        "time": "",
+        "frequency": "",
+        "key": "",  # long format: the column that tells the series apart
+        "known": "",  # columns that are known in advance
+        "missing": "error",  # or interpolate
+        "rows": 0,  # the first ones that are used; 0 for all
+        "transform": "none",  # or log
+        "difference": (),
+        "scaler": "standard",  # or minmax, none
+        "scale": "train",  # or all, which looks ahead
+        "calendar": False,  # month of year, hour of day, … as features
+        "valid": 0.0,  # last rows: a fraction, or a number from 1 on
+        "test": 0.2,
+        "skip_last": 0,
+    }
+    c.model = {
+        "cell": "lstm",
+        "hidden": 32,
+        "layers": 1,
+        "length": 12,
+        "horizon": 1,
+        "patch": 1,
+        "stateful": False,
+        "center": "none",
+        "linear": False,
+        "embed": 0,
+        "dropout": 0.0,
+        "dropout_out": 0.0,
+    }
+    c.ensemble = {"members": 1, "holdout": 0.0}
+    c.loss = "mse"
+    # Steps ahead that are forecast, from every origin of the test part, and by default by zoo.predict.
+    c.horizon = 12
+    c.baselines = "naive"  # or classical: autoregression, Holt-Winters and SARIMA too
+    return c
+
+
 def load(name: str) -> ConfigDict:
     """The config of ``FILE.py`` or ``FILE.py:VARIANT``.
 

@@ -45,8 +45,8 @@ def main(argv):
     from zoo.tasks.language_model import write
     from zoo.train import command
 
-    loaded = command.load(Path(values.run), task="language_model")
-    unseen = loaded.vocabulary.unknown(prompt or "")
+    model, params, task = command.load(Path(values.run), task="language_model")
+    unseen = task.vocabulary.unknown(prompt or "")
     if unseen and values.unseen == "error":
         names = ", ".join(repr(c) for c in unseen[:10])
         raise UserError(
@@ -54,7 +54,9 @@ def main(argv):
             "them out, or read them as the unknown symbol with --unseen=replace"
         )
     texts = write(
-        *loaded,
+        model,
+        params,
+        task.vocabulary,
         prompt=prompt or "",
         length=values.length,
         num=values.num,

@@ -3,6 +3,9 @@
     registry     named corpora: where they come from, checksums, licences, downloads
     text         bytes -> text: files, Gutenberg bodies, ``corpus``, ``split``
     vocabulary   text <-> int32 ids, by characters or bytes
+    series       CSV files -> series on a regular calendar; airline, etth1
+    calendar     time stamps, frequencies, calendar features
+    frames       series -> what a network reads, and back
     batches      (seed, step) -> indices -> windows of tokens, for training and for evaluation
     files        reading and writing whole files safely
 
@@ -23,6 +26,15 @@ from zoo.data.batches import (
 )
 from zoo.data.errors import DataError
 from zoo.data.registry import REGISTRY, Source, licence, locate
+from zoo.data.series import (
+    Table,
+    digest,
+    first_rows,
+    load_table,
+    named,
+    read_series,
+    save_table,
+)
 from zoo.data.text import corpus, gutenberg_body, read_text, split
 from zoo.data.vocabulary import Vocabulary
 
@@ -31,20 +43,27 @@ __all__ = [
     "DataError",
     "EvalLanes",
     "Source",
+    "Table",
     "Vocabulary",
     "check_size",
     "chunks_indices",
     "chunks_order",
     "chunks_steps",
     "corpus",
+    "digest",
     "eval_lanes",
+    "first_rows",
     "gutenberg_body",
     "lanes_indices",
     "lanes_order",
     "lanes_steps",
     "licence",
+    "load_table",
     "locate",
+    "named",
+    "read_series",
     "read_text",
+    "save_table",
     "split",
     "windows",
 ]

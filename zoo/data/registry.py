@@ -21,6 +21,7 @@ class Source(NamedTuple):
     local:     path of the file under the folder $ZOO_DATA, and in the download cache
     note:      what it is
     gutenberg: it carries Project Gutenberg's header and licence around the text
+    kind:      "text", a corpus; or "series", a table of numbers
     """
 
     url: str
@@ -30,6 +31,7 @@ class Source(NamedTuple):
     local: str
     note: str
     gutenberg: bool = False
+    kind: str = "text"
 
 
 _RAW = "https://raw.githubusercontent.com"
@@ -65,6 +67,15 @@ REGISTRY = {
         local="corpora/tiny_shakespeare.txt",
         note="40,000 lines of Shakespeare's plays, the reference corpus of character models",
     ),
+    "etth1": Source(
+        url=f"{_RAW}/zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small/ETTh1.csv",
+        sha256="f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
+        size=2589657,
+        licence="CC BY-ND 4.0: share unmodified with credit; publish no modified copy",
+        local="timeseries/ETTh1.csv",
+        note="oil temperature and loads of a transformer, hourly, 2016-07 to 2018-06 (Zhou et al. 2021)",
+        kind="series",
+    ),
 }
 
 DOCS_LICENCE = "Python Software Foundation License 2.0; the text ships with Python"
@@ -72,7 +83,7 @@ DOCS_LICENCE = "Python Software Foundation License 2.0; the text ships with Pyth
 
 def names() -> list[str]:
     """Every name that ``zoo.data.corpus`` knows; ``docs`` comes with Python and needs no file."""
-    return sorted(["docs", *REGISTRY])
+    return sorted(["docs", *(n for n, row in REGISTRY.items() if row.kind == "text")])
 
 
 def licence(name: str) -> str:
@@ -126,9 +137,10 @@ def _fetch(name: str, row: Source) -> Path:
     import pooch
     import requests
 
+    offline = {"text": "docs", "series": "airline"}[row.kind]
     remedy = (
-        f"put the file at FOLDER/{row.local} and set ZOO_DATA=FOLDER, or use the corpus 'docs' "
-        "(--config.data.name=docs), which needs no network"
+        f"put the file at FOLDER/{row.local} and set ZOO_DATA=FOLDER, or use {offline!r} "
+        f"(--config.data.name={offline}), which needs no network"
     )
     cache = pooch.os_cache("lstm-zoo")
     log = pooch.get_logger()
@@ -156,7 +168,7 @@ def _fetch(name: str, row: Source) -> Path:
         fault = f"no file in {str(cache)!r}: {error.strerror or type(error).__name__}"
     finally:
         log.setLevel(level)
-    raise DataError(f"corpus {name!r}: download of {row.url} failed ({fault}): {remedy}")
+    raise DataError(f"{name!r}: download of {row.url} failed ({fault}): {remedy}")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 
 from zoo.data import registry
-from zoo.data.errors import DataError
+from zoo.data.errors import DataError, unknown_name
 from zoo.data.files import read_bytes
 
 # The title inside of a marker may run over several lines; the closing asterisks may be missing.
@@ -83,6 +83,8 @@ def corpus(name: str, path: str | os.PathLike | None = None, lowercase: bool = F
         text = read_text(path)
     elif name == "docs":
         text = _docs()
+    elif name not in registry.names():
+        raise unknown_name("corpus", name, registry.names())
     else:
         text = read_text(registry.locate(name))
         if registry.source(name).gutenberg:

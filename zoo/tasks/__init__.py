@@ -8,7 +8,10 @@ from ml_collections import ConfigDict
 from zoo.config import choose
 from zoo.tasks.protocol import Sum, Task
 
-_TASKS = {"language_model": "zoo.tasks.language_model:LanguageModelTask"}
+_TASKS = {
+    "forecasting": "zoo.tasks.forecasting:ForecastingTask",
+    "language_model": "zoo.tasks.language_model:LanguageModelTask",
+}
 
 
 def make(config: ConfigDict) -> Task:

@@ -135,10 +135,10 @@ class LanguageModelTask:
         return {"loss": Sum(jnp.sum(nats), jnp.float32(nats.size))}, after
 
     def evaluate(self, params, split):
-        if not len(self._tokens.get(split, ())):
+        if split == "train" or not len(self._tokens.get(split, ())):
             return {}
         past = [self._tokens[s] for s in ("train", "valid", "test") if s in self._tokens]
-        before = {"train": 0, "valid": len(past[0]), "test": len(past[0]) + len(past[1])}[split]
+        before = {"valid": len(past[0]), "test": len(past[0]) + len(past[1])}[split]
         total, weight = self._evaluate(
             params, *_lanes(np.concatenate(past), before, self._tokens[split])
         )
@@ -150,7 +150,10 @@ class LanguageModelTask:
         text = write(self.model, params, self.vocabulary, **settings)[0]
         return f"valid_loss {record.get('valid_loss', math.nan):.4f}", text
 
-    def artifacts(self, params, run):
+    def unit(self):
+        return "nats per token"
+
+    def artifacts(self, params, run, metrics):
         pass  # samples.txt grows with every evaluation, and the loop draws the losses
 
     @property

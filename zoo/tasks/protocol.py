@@ -57,10 +57,14 @@ class Task(Protocol):
         """Sums over the batch, and the carry after it."""
 
     def evaluate(self, params: Any, split: str) -> dict[str, float]:
-        """Metrics of a split, such as "valid_loss"; {} where there is no such split."""
+        """Metrics of a split, such as "valid_loss"; {} where there is no such split, and for "train"
+        where a pass over it costs too much. At the end all are evaluated, "train" first."""
 
     def observe(self, params: Any, step: int, record: dict) -> tuple[str, str]:
-        """(title, text) to show people after an evaluation; it goes to samples.txt."""
+        """(title, text) to show people after an evaluation; it goes to samples.txt. "" for nothing."""
 
-    def artifacts(self, params: Any, run: Path) -> None:
-        """Writes what a finished run shows: samples, plots, predictions."""
+    def artifacts(self, params: Any, run: Path, metrics: dict[str, float]) -> None:
+        """Writes what a finished run shows: samples, plots, predictions; summary.txt is printed."""
+
+    def unit(self) -> str:
+        """What the loss is measured in, for its plot."""

@@ -55,12 +55,13 @@ def train(config: ConfigDict, run: Path) -> int:
 
 
 def show(run: Path) -> None:
-    """The result and the last sample, on stdout."""
+    """The result, and the summary or the last sample, on stdout."""
     result = folder.read_result(run)
-    samples = run / "samples.txt"
-    if samples.exists():
-        print(samples.read_text(encoding="utf-8").rsplit("════\n", 1)[-1].strip("\n"))
-        print()
+    for name in ("summary.txt", "samples.txt"):
+        if (run / name).exists():
+            text = (run / name).read_text(encoding="utf-8")
+            print(text.rsplit("════\n", 1)[-1].strip("\n"))
+            print()
     metrics = {k: round(v, 4) for k, v in result["metrics"].items() if isinstance(v, int | float)}
     print(json.dumps(metrics))
     print(f"{run}: {', '.join(sorted(p.name for p in run.iterdir() if p.name[0] != '.'))}")
@@ -79,7 +80,7 @@ class Loaded(NamedTuple):
 
     model: Any
     params: Any
-    vocabulary: Any
+    task: Any
 
 
 def load(run: Path, task: str | None = None) -> Loaded:
@@ -100,7 +101,7 @@ def load(run: Path, task: str | None = None) -> Loaded:
             f"--run={run}: its last checkpoint is damaged; delete {run}/result.json and run its "
             "training command again"
         )
-    return Loaded(rebuilt.model, params, rebuilt.vocabulary)
+    return Loaded(rebuilt.model, params, rebuilt)
 
 
 def restore(run: Path, task, config: ConfigDict):

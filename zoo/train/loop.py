@@ -25,7 +25,6 @@ from zoo.train import folder, mesh, metrics, optimizers
 from zoo.train.checkpoint import Checkpoints, finite
 from zoo.train.state import Best, TrainState, fingerprint
 
-
 # Steps whose order is made and dispatched at once. An epoch of a small data set is a few steps: with
 # one dispatch each, the calls would take longer than the training.
 _SPAN = 10_000
@@ -216,7 +215,7 @@ def _train(task, rule, config, run, what, checkpoints, signals):
     compiling = time.perf_counter()
     steps = program(task, rule, config, state).lower(state, data, order, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
-    pace, chunk, saved = 0.0, 1, time.monotonic()
+    pace, chunk, spent, saved = 0.0, 1, 0.0, time.monotonic()
     progress = metrics.Progress(what.steps, step, task.tokens_per_step())
     try:
         while step < what.steps and not _patience_is_over(state, config):
@@ -227,6 +226,7 @@ def _train(task, rule, config, run, what, checkpoints, signals):
             state = steps(state, data, order, jnp.int32(n))
             step = int(state.step)
             took = time.perf_counter() - clock
+            spent += took
             # About a second a dispatch, so that a signal is soon heard; the bits do not depend on it.
             chunk = max(1, min(2 * chunk, int(n / took)))
             pace = n / took if not pace else 0.7 * pace + 0.3 * n / took
@@ -255,7 +255,8 @@ def _train(task, rule, config, run, what, checkpoints, signals):
         progress.close()
     if start == step:
         progress.say(f"nothing left to train: {step} steps are done")
-    return _finish(task, config, run, state, seconds(), compile_seconds)
+    pace = (step - start) / spent if spent else None
+    return _finish(task, config, run, state, seconds(), compile_seconds, pace)
 
 
 def _measure(task, config, run, what, state, checkpoints):
@@ -270,7 +271,9 @@ def _measure(task, config, run, what, state, checkpoints):
             raise _not_finite(f"the validation at step {step}", checkpoints)
         record |= values
         state = _judge(state, record, config)
-        metrics.add_sample(run, step, *task.observe(state.params, step, record))
+        title, text = task.observe(state.params, step, record)
+        if text:
+            metrics.add_sample(run, step, title, text)
     return state, record
 
 
@@ -326,9 +329,11 @@ def _patience_is_over(state, config):
     return bool(config.patience and state.best and int(state.best.waited) >= config.patience)
 
 
-def _finish(task, config, run, state, seconds, compile_seconds):
+def _finish(task, config, run, state, seconds, compile_seconds, pace):
     params = state.best.params if state.best else state.params
-    values = task.evaluate(params, "valid") | task.evaluate(params, "test")
+    values = {}
+    for split in ("train", "valid", "test"):
+        values |= task.evaluate(params, split)
     if state.best:
         last = task.evaluate(state.params, "valid")
         values |= {"best_step": int(state.best.step)} | {f"{k}_last": v for k, v in last.items()}
@@ -337,8 +342,8 @@ def _finish(task, config, run, state, seconds, compile_seconds):
     if name := config.target.metric:
         times = [r["seconds"] for r in records if r.get(name, math.inf) <= config.target.value]
         values["seconds_to_target"] = times[0] if times else None
-    task.artifacts(params, run)
-    metrics.plot(run)
+    task.artifacts(params, run, values)
+    metrics.plot(run, task.unit())
     record = {
         "config": config.name,
         "variant": config.variant,
@@ -347,6 +352,7 @@ def _finish(task, config, run, state, seconds, compile_seconds):
         "steps": int(state.step),
         "train_seconds": round(seconds, 2),
         "compile_seconds": round(compile_seconds, 2),
+        "steps_per_second": round(pace) if pace and pace > 10 else pace,
         "params": sum(x.size for x in jax.tree.leaves(state.params)),
         "params_sha256": fingerprint(state.params),
         "best_sha256": fingerprint(state.best.params) if state.best else None,

@@ -46,8 +46,8 @@ def add_sample(run: Path, step: int, title: str, text: str) -> None:
     write_bytes(file, "".join(_BLOCK + b for b in kept).encode())
 
 
-def plot(run: Path) -> None:
-    """Writes plots/loss.png: training and validation loss over the steps."""
+def plot(run: Path, unit: str) -> None:
+    """Writes plots/loss.png: training and validation loss, in ``unit``, over the steps."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -60,7 +60,7 @@ def plot(run: Path) -> None:
         if points:
             label = {"train_loss": "training (dropout on)", "valid_loss": "validation"}[name]
             axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.5, markersize=3)
-    axes.set(xlabel="step", ylabel="loss (nats per token)", title=run.name)
+    axes.set(xlabel="step", ylabel=f"loss ({unit})", title=run.name)
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend()

@@ -1,0 +1,192 @@
+"""Series as a network sees them: transformed, differenced, scaled; and the way back.
+
+    z = log y                            or y itself
+    d_t = z_t - sum_j a_j z_(t-j)        the lags of ``difference``, multiplied out
+    u = (d - shift) / scale              of each series, from its training part (or all of it)
+
+A network reads and writes ``u``. ``undo`` turns its forecasts from an origin into values, with the
+true z before the origin and the forecasts after it. An origin is (series, t): the first row that is
+forecast; rows count from each series' own start.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data import calendar
+from zoo.data.errors import DataError
+from zoo.data.series import Table
+
+SPLITS = ("train", "valid", "test")
+
+
+class Frame(NamedTuple):
+    """N series of up to T rows, K features known in advance, on one axis of rows.
+
+    z:       (N, T) float64, NaN after a series' end
+    u:       (N, T) float32, zero where there is none: before the lags and after the end
+    known:   (N, T + F, K) float32, F rows into the future
+    lengths: (N,) rows of each series
+    ends:    (N, 3) the row at which each split ends: train, valid, test
+    shift, scale: (N,) float64
+    a:       (D,) float64, a_j at j - 1
+    logs:    z is the logarithm
+    """
+
+    z: np.ndarray
+    u: np.ndarray
+    known: np.ndarray
+    lengths: np.ndarray
+    ends: np.ndarray
+    shift: np.ndarray
+    scale: np.ndarray
+    a: np.ndarray
+    logs: bool
+
+
+def frame(
+    table: Table,
+    *,
+    transform: str = "none",
+    difference: Sequence[int] = (),
+    scaler: str = "standard",
+    scale: str = "train",
+    with_calendar: bool = False,
+    valid: float = 0.0,
+    test: float = 0.0,
+    like: Frame | None = None,
+    future: int = 0,
+) -> Frame:
+    """The frame of a table.
+
+    transform:  "none" or "log"
+    difference: lags, each applied after the other: (1, 12) is the difference of seasonal differences
+    scaler:     "standard" (mean 0, deviation 1), "minmax" (0 to 1) or "none"
+    scale:      what it is measured on, "train" (honest) or "all" (looks ahead, as many tutorials do)
+    valid, test: the last rows, as a fraction of each series or, from 1 on, a number of rows
+    like:       the frame of the training data, whose shift and scale are taken over
+    future:     rows after the end that ``known`` must reach
+
+    Raises DataError for values that a logarithm does not take, with series and time.
+    """
+    lengths = np.array([len(v) for v in table.values])
+    rows = int(lengths.max())
+    z = np.full((len(lengths), rows), np.nan)
+    for i, values in enumerate(table.values):
+        if transform == "log" and values.min() <= 0:
+            at = int(np.argmin(values > 0))
+            when = calendar.show(table.times[i][at], table.frequency)
+            raise DataError(
+                f"series {table.names[i]!r} is {values[at]:g} at {when}: a logarithm needs values above "
+                "0; use --config.data.transform=none"
+            )
+        z[i, : len(values)] = np.log(values) if transform == "log" else values
+    a = coefficients(difference)
+    d = z - sum((c * _later(z, j + 1) for j, c in enumerate(a) if c), np.zeros_like(z))
+    d[:, : len(a)] = np.nan
+    ends = np.stack([_ends(n, valid, test) for n in lengths])
+    if like is None:
+        last = lengths if scale == "all" else ends[:, 0]
+        shift, spread = _measure(d, last, scaler)
+    else:
+        shift, spread = like.shift, like.scale
+    u = np.nan_to_num((d - shift[:, None]) / spread[:, None]).astype(np.float32)
+    known = _known(table, rows, future, with_calendar, ends)
+    return Frame(z, u, known, lengths, ends, shift, spread, a, transform == "log")
+
+
+def coefficients(lags: Sequence[int]) -> np.ndarray:
+    """a (D,) of 1 - sum_j a_j B^j = prod over lags of (1 - B^lag); D = 0 without lags."""
+    polynomial = np.ones(1)
+    for lag in lags:
+        polynomial = np.convolve(polynomial, [1.0] + [0.0] * (lag - 1) + [-1.0])
+    return -polynomial[1:]
+
+
+def origins(frame: Frame, split: str, length: int, horizon: int, skip: int = 0) -> np.ndarray:
+    """(n, 2) int32 of (series, t): all rows t..t+horizon-1 in the split, ``length`` of u before.
+
+    The last ``skip`` rows of the split are left out.
+    """
+    k = SPLITS.index(split)
+    found = []
+    for i, ends in enumerate(frame.ends):
+        first = max(len(frame.a) + length, ends[k - 1] if k else 0)
+        t = np.arange(first, ends[k] - skip - horizon + 1)
+        found.append(np.stack([np.full(len(t), i), t], axis=1))
+    return np.concatenate(found).astype(np.int32)
+
+
+def undo(frame: Frame, origins: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Forecasts u (n, H) from origins (n, 2) -> z (n, H), in float64."""
+    series, t = origins.T
+    d = np.asarray(u, np.float64) * frame.scale[series, None] + frame.shift[series, None]
+    lag = len(frame.a)
+    past = [frame.z[series, t - j] for j in range(lag, 0, -1)]
+    for h in range(d.shape[1]):
+        past.append(d[:, h] + sum(c * past[-j - 1] for j, c in enumerate(frame.a) if c))
+    return np.stack(past[lag:], axis=1)
+
+
+def values(frame: Frame, z: np.ndarray) -> np.ndarray:
+    """z in the series' own unit."""
+    return np.exp(z) if frame.logs else z
+
+
+def actual(frame: Frame, origins: np.ndarray, horizon: int, split: str) -> np.ndarray:
+    """The true z (n, H) from origins on; NaN past the end of the split."""
+    series, t = origins.T
+    at = t[:, None] + np.arange(horizon)
+    z = np.pad(frame.z, [(0, 0), (0, horizon)], constant_values=np.nan)
+    ends = frame.ends[series, SPLITS.index(split), None]
+    return np.where(at < ends, z[series[:, None], at], np.nan)
+
+
+def _later(z, lag):
+    moved = np.full_like(z, np.nan)
+    moved[:, lag:] = z[:, :-lag]
+    return moved
+
+
+def _ends(n, valid, test):
+    test, valid = (round(part * n) if part < 1 else int(part) for part in (test, valid))
+    return np.array([n - test - valid, n - test, n])
+
+
+def _measure(d, last, scaler):
+    """(shift, scale), each (N,); the scale of a constant series is 1."""
+    parts = [row[: int(end)] for row, end in zip(d, last, strict=True)]
+    parts = [part[np.isfinite(part)] for part in parts]
+    parts = [part if len(part) else np.zeros(1) for part in parts]
+    if scaler == "none":
+        return np.zeros(len(d)), np.ones(len(d))
+    if scaler == "minmax":
+        shift = np.array([p.min() for p in parts])
+        scale = np.array([p.max() for p in parts]) - shift
+    else:
+        shift, scale = (np.array([f(p) for p in parts]) for f in (np.mean, np.std))
+    # Rounding leaves a constant series a deviation of some 1e-16, not zero.
+    constant = scale <= 1e-12 * np.maximum(np.abs(shift), 1e-300)
+    return shift, np.where(constant, 1.0, scale)
+
+
+def _known(table, rows, future, with_calendar, ends):
+    n = len(table.names)
+    width = max(rows + future, max((len(k) for k in table.known), default=0))
+    parts = []
+    if table.features:
+        plans = np.zeros((n, width, len(table.features)))
+        for i, k in enumerate(table.known):
+            seen = k[: max(1, ends[i, 0])]
+            spread = seen.std(axis=0)
+            plans[i, : len(k)] = (k - seen.mean(axis=0)) / np.where(spread > 0, spread, 1)
+        parts.append(plans)
+    if with_calendar:
+        stamps = [
+            np.concatenate([t, calendar.following(t, width - len(t), table.frequency)])
+            for t in table.times
+        ]
+        parts.append(np.stack([calendar.features(s, table.frequency) for s in stamps]))
+    parts.append(np.zeros((n, width, 0)))
+    return np.concatenate(parts, axis=2).astype(np.float32)

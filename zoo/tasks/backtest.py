@@ -1,0 +1,229 @@
+"""What forecasts are worth: scores beside baselines on the same rows, intervals, plots, tables."""
+
+import csv
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data import Table, calendar, frames
+from zoo.data.files import write_bytes
+from zoo.tasks import baselines, scores
+
+LEVELS = (0.8, 0.95)
+
+
+class Backtest(NamedTuple):
+    """Forecasts of one split from every origin in it, with the true past known at each.
+
+    origins: (n, 2) of (series, row)
+    z:       (n, H) forecasts in the transformed scale
+    source:  (look back, skip): rows at the start and end of the test part that the source leaves out
+    """
+
+    table: Table
+    frame: frames.Frame
+    split: str
+    origins: np.ndarray
+    z: np.ndarray
+    source: tuple[int, int] | None = None
+
+    @property
+    def truth(self) -> np.ndarray:
+        """z (n, H) that came; NaN past the end of the split."""
+        return frames.actual(self.frame, self.origins, self.z.shape[1], self.split)
+
+    def scores(self) -> dict[str, float]:
+        """One step ahead: rmse, mae, mase, smape. All H steps, from rolling origins: the same with
+        "_ahead". scaled_mse and scaled_mae are of all H steps in units of each series' scale."""
+        actual = frames.values(self.frame, self.truth)
+        found = self._scores(actual, frames.values(self.frame, self.z), self.split)
+        whole = np.isfinite(actual).all(axis=1)
+        if self.z.shape[1] > 1 and whole.any():
+            errors = (self.truth - self.z)[whole] / self.frame.scale[self.origins[whole, 0], None]
+            found[f"{self.split}_scaled_mse"] = float(np.mean(errors**2))
+            found[f"{self.split}_scaled_mae"] = float(np.mean(np.abs(errors)))
+        if self.source and self.split == "test":
+            look_back, skip = self.source
+            series, t = self.origins.T
+            ends = self.frame.ends[series]
+            kept = (t >= ends[:, 1] + look_back) & (t < ends[:, 2] - skip)
+            forecast = frames.values(self.frame, self.z)
+            found["test_rmse_source"] = scores.rmse(actual[kept, 0], forecast[kept, 0])
+        return found
+
+    def interval_scores(self, residuals: np.ndarray) -> dict[str, float]:
+        """One step ahead: the share of values inside each interval, and the mean pinball loss."""
+        truth, found = self.truth[:, :1], {}
+        losses = []
+        for level in LEVELS:
+            low, high = self.interval(residuals, level)
+            found[f"coverage_{level * 100:.0f}"] = scores.coverage(truth, low[:, :1], high[:, :1])
+            for bound, quantile in ((low, (1 - level) / 2), (high, (1 + level) / 2)):
+                losses.append(self._pinball(bound, quantile))
+        losses.append(self._pinball(self.z, 0.5))
+        return found | {"pinball": float(np.mean(losses))}
+
+    def interval(self, residuals: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """(low, high), each z (n, H), that hold a share ``level`` of what comes."""
+        half = half_widths(residuals, level, self.z.shape[1])
+        half = half[None] * self.frame.scale[self.origins[:, 0], None]
+        return self.z - half, self.z + half
+
+    def baseline_scores(self, classical: bool) -> dict[str, float]:
+        """rmse and mase of each baseline, one step ahead and "_ahead", fitted on what comes before."""
+        found: dict[str, float] = {}
+        actual = frames.values(self.frame, self.truth)
+        for name, forecast in self.baselines(classical).items():
+            values = self._scores(actual, forecast, name)
+            keep = ("rmse", "mase", "rmse_ahead", "mase_ahead")
+            found |= {f"{name}_{k}": values[f"{name}_{k}"] for k in keep if f"{name}_{k}" in values}
+            if self.z.shape[1] > 1 and not self.frame.logs:
+                whole = np.isfinite(actual).all(axis=1)
+                scale = self.frame.scale[self.origins[whole, 0], None]
+                errors = (actual - forecast)[whole] / scale
+                found[f"{name}_scaled_mse"] = float(np.mean(errors**2))
+                found[f"{name}_scaled_mae"] = float(np.mean(np.abs(errors)))
+        return found
+
+    def baselines(self, classical: bool) -> dict[str, np.ndarray]:
+        """name -> (n, H) from the same origins, in the series' unit; those that every series has."""
+        k, horizon = frames.SPLITS.index(self.split), self.z.shape[1]
+        found = []
+        for values, ends in zip(self.table.values, self.frame.ends, strict=True):
+            # Origins near the end look past it: their forecasts are made, and need no truth.
+            past = np.append(values[: ends[k]], np.full(horizon - 1, values[ends[k] - 1]))
+            found.append(
+                baselines.forecasts(
+                    past,
+                    int(ends[k - 1]),
+                    horizon,
+                    self.table.frequency.season,
+                    classical=classical,
+                )
+            )
+        common = [n for n in found[0] if all(n in f for f in found)]
+        return {n: np.concatenate([f[n] for f in found]) for n in common}
+
+    def _scores(self, actual, forecast, name):
+        parts = [("", actual[:, :1], forecast[:, :1])]
+        whole = np.isfinite(actual).all(axis=1)
+        if actual.shape[1] > 1 and whole.any():
+            parts.append(("_ahead", actual[whole], forecast[whole]))
+        found = {}
+        for suffix, a, f in parts:
+            series = self.origins[whole, 0] if suffix else self.origins[:, 0]
+            found[f"{name}_rmse{suffix}"] = scores.rmse(a, f)
+            found[f"{name}_mae{suffix}"] = scores.mae(a, f)
+            if (mase := self._mase(a, f, series)) is not None:
+                found[f"{name}_mase{suffix}"] = mase
+            found[f"{name}_smape{suffix}"] = scores.smape(a, f)
+        return found
+
+    def _mase(self, actual, forecast, series):
+        """The mean over series, each scaled by its own training part; None where all are constant."""
+        each = []
+        for i in np.unique(series):
+            history = self.table.values[i][: self.frame.ends[i, 0]]
+            rows = series == i
+            each.append(
+                scores.mase(actual[rows], forecast[rows], history, self.table.frequency.season)
+            )
+        each = [v for v in each if np.isfinite(v)]
+        return float(np.mean(each)) if each else None
+
+    def _pinball(self, z, quantile):
+        actual = frames.values(self.frame, self.truth[:, :1])
+        return scores.pinball(actual, frames.values(self.frame, z[:, :1]), quantile)
+
+
+def half_widths(residuals: np.ndarray, level: float, horizon: int) -> np.ndarray:
+    """(horizon,): how far from the forecast a share ``level`` of the residuals (n, H) lies.
+
+    The ceil((n + 1) level)-th smallest of n, as in split conformal prediction (Lei et al. 2018).
+    Steps past H get the last width times sqrt(step / H), as a random walk's errors grow.
+    """
+    widths = []
+    for column in np.abs(residuals).T:
+        found = np.sort(column[np.isfinite(column)])
+        at = min(len(found), int(np.ceil((len(found) + 1) * level))) - 1
+        widths.append(found[at] if len(found) else (widths[-1] if widths else np.nan))
+    last = len(widths)
+    widths += [widths[-1] * np.sqrt(h / last) for h in range(last + 1, horizon + 1)]
+    return np.array(widths[:horizon])
+
+
+def summary(metrics: dict[str, float], found: Backtest) -> str:
+    """The scores of the model and the baselines as a table, and who won."""
+    table, horizon = found.table, found.z.shape[1]
+    unit, season = found.table.frequency.name, found.table.frequency.season
+    first, last = found.origins[:, 1].min(), found.frame.ends[0, 2] - 1
+    times = [calendar.show(table.times[0][t], table.frequency) for t in (first, last)]
+    names = [k.removesuffix("_rmse") for k in metrics if k.endswith("_rmse")]
+    names = ["test", *(n for n in names if n not in ("train", "valid", "test"))]
+    ahead = "test_rmse_ahead" in metrics
+    columns = ["rmse", "mase"] + (["rmse_ahead", "mase_ahead"] if ahead else [])
+    heads = ["RMSE", "MASE"] + (
+        [f"RMSE, {horizon} ahead", f"MASE, {horizon} ahead"] if ahead else []
+    )
+    rows = []
+    for name in sorted(names, key=lambda n: metrics[f"{n}_rmse"]):
+        values = [metrics.get(f"{name}_{c}") for c in columns]
+        cells = ["-" if v is None else f"{v:.4g}" for v in values]
+        rows.append(["this model" if name == "test" else name.replace("_", " "), *cells])
+    what = f"{len(table.names)} series" if len(table.names) > 1 else table.names[0]
+    lines = [
+        f"{what}, {times[0]} to {times[1]}, one {unit} ahead"
+        + (f" and {horizon} ahead from rolling origins" if ahead else "")
+        + (f"; season {season}" if season > 1 else ""),
+        *_aligned([["", *heads], *rows]),
+    ]
+    if "coverage_80" in metrics:
+        inside = ", ".join(
+            f"{metrics[f'coverage_{p}'] * 100:.0f} % in the {p} % interval" for p in ("80", "95")
+        )
+        lines.append(f"of the test values, {inside}")
+    worse = [n for n in ("persistence", "seasonal_naive") if f"{n}_rmse" in metrics]
+    for name in worse:
+        if metrics["test_rmse"] >= metrics[f"{name}_rmse"]:
+            lines.append(
+                f"This model loses to {name.replace('_', ' ')}: {metrics['test_rmse']:.4g} against "
+                f"{metrics[f'{name}_rmse']:.4g}."
+            )
+    return "\n".join(lines) + "\n"
+
+
+def write(task, params, metrics: dict, run: Path) -> None:
+    """Writes what a finished run shows: backtest.csv, residuals.npy, summary.txt, plots."""
+    residuals = task.residuals(params)
+    buffer = io.BytesIO()
+    np.save(buffer, residuals)
+    write_bytes(run / "residuals.npy", buffer.getvalue())
+    found = task.backtest(params, "test") if len(task.origins("test")) else None
+    if found is not None:
+        others = found.baselines(task.config.baselines == "classical")
+        write_bytes(run / "backtest.csv", _rows(found, residuals, others).encode())
+        write_bytes(run / "summary.txt", summary(metrics, found).encode())
+    from zoo.tasks import plots
+
+    plots.forecast(task, params, residuals, run)
+
+
+def _rows(found, residuals, others):
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["series", "time", "actual", "forecast", "lower_95", "upper_95", *others])
+    low, high = (frames.values(found.frame, z)[:, 0] for z in found.interval(residuals, 0.95))
+    actual, forecast = (frames.values(found.frame, z)[:, 0] for z in (found.truth, found.z))
+    for k, (i, t) in enumerate(found.origins):
+        when = calendar.show(found.table.times[i][t], found.table.frequency)
+        numbers = [actual[k], forecast[k], low[k], high[k], *(o[k, 0] for o in others.values())]
+        writer.writerow([found.table.names[i], when, *(f"{v:.6g}" for v in numbers)])
+    return out.getvalue()
+
+
+def _aligned(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True)))
+            for r in rows]  # fmt: skip

@@ -1,0 +1,124 @@
+"""Forecasts that need no network, to be shown beside a model's: what it has to beat.
+
+All know the true past before each origin, and were fitted on what comes before the first.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+_LONGEST = 2000  # rows; Holt-Winters and SARIMA take minutes for more
+
+
+def forecasts(
+    values: np.ndarray, start: int, horizon: int, season: int, *, classical: bool = False
+) -> dict[str, np.ndarray]:
+    """name -> (T - start - horizon + 1, horizon): row i forecasts values[t : t + horizon] for
+    t = start + i, in the unit of values (T,).
+
+    persistence:    the last value
+    seasonal_naive: the value of a season ago
+    seasonal_ratio: y[t-1] y[t-m] / y[t-m-1]; for positive values
+
+    and with ``classical``, fitted on values[:start]:
+
+    log_ar:         least squares autoregression on logs, lags 1..m+1; named ar, and on the values
+                    themselves, where not all are positive
+    holt_winters:   additive trend, multiplicative season (Winters 1960); statsmodels
+    sarima:         SARIMA(0,1,1)(0,1,1)m on logs (Box & Jenkins 1976); statsmodels
+
+    A method that these values or this installation do not allow is left out.
+    """
+    values = np.asarray(values, np.float64)
+    origins = np.arange(start, len(values) - horizon + 1)
+    positive, seasonal = bool((values > 0).all()), season > 1
+    methods: dict[str, Callable] = {"persistence": _persistence}
+    if seasonal and start > season:
+        methods["seasonal_naive"] = _seasonal_naive
+        if positive:
+            methods["seasonal_ratio"] = _seasonal_ratio
+    if classical:
+        methods["log_ar" if positive else "ar"] = _autoregression
+        if seasonal and start >= 2 * season + 2 and len(values) <= _LONGEST:
+            methods |= {"holt_winters": _holt_winters, "sarima": _sarima}
+    found = {}
+    for name, method in methods.items():
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                forecast = method(values, origins, horizon, season)
+        except (ImportError, ValueError, np.linalg.LinAlgError):
+            continue
+        if forecast is not None and np.isfinite(forecast).all():
+            found[name] = forecast
+    return found
+
+
+def _persistence(y, origins, horizon, season):
+    return np.repeat(y[origins - 1, None], horizon, axis=1)
+
+
+def _seasonal_naive(y, origins, horizon, season):
+    return y[origins[:, None] - season + np.arange(horizon)[None] % season]
+
+
+def _seasonal_ratio(y, origins, horizon, season):
+    past = [y[origins - lag] for lag in range(season + 1, 0, -1)]
+    for _ in range(horizon):
+        past.append(past[-1] * past[-season] / past[-season - 1])
+    return np.stack(past[season + 1 :], axis=1)
+
+
+def _autoregression(y, origins, horizon, season):
+    z = np.log(y) if (y > 0).all() else y
+    lags, start = season + 1, int(origins[0])
+    if start - lags < lags + 2:
+        return None
+    rows = np.arange(lags, start)
+    design = np.stack([np.ones(len(rows)), *(z[rows - j] for j in range(1, lags + 1))], axis=1)
+    weights = np.linalg.lstsq(design, z[rows], rcond=None)[0]
+    past = [z[origins - lag] for lag in range(lags, 0, -1)]
+    for _ in range(horizon):
+        past.append(weights[0] + sum(w * past[-j] for j, w in enumerate(weights[1:], 1)))
+    found = np.stack(past[lags:], axis=1)
+    return np.exp(found) if (y > 0).all() else found
+
+
+def _holt_winters(y, origins, horizon, season):
+    from statsmodels.tsa.holtwinters import ExponentialSmoothing
+
+    form = "mul" if (y > 0).all() else "add"
+    options = {"trend": "add", "seasonal": form, "seasonal_periods": season}
+    start = int(origins[0])
+    p = ExponentialSmoothing(y[:start], **options, initialization_method="estimated").fit().params
+    # Its own recursion over the true values, with parameters and first states as fitted.
+    level, trend, seasons = p["initial_level"], p["initial_trend"], list(p["initial_seasons"])
+    alpha, beta, gamma = (p[f"smoothing_{k}"] for k in ("level", "trend", "seasonal"))
+    times = form == "mul"
+    found = []
+    steps = np.arange(1, horizon + 1)
+    for t in range(int(origins[-1]) + 1):
+        if t >= start:
+            s = np.array([seasons[t + (h - 1) % season] for h in steps])
+            found.append((level + steps * trend) * s if times else level + steps * trend + s)
+        old, before = seasons[t], level + trend
+        level = alpha * (y[t] / old if times else y[t] - old) + (1 - alpha) * before
+        trend = beta * (level - (before - trend)) + (1 - beta) * trend
+        seasons.append(gamma * (y[t] / before if times else y[t] - before) + (1 - gamma) * old)
+    return np.stack(found)
+
+
+def _sarima(y, origins, horizon, season):
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+    z = np.log(y) if (y > 0).all() else y
+    orders = {"order": (0, 1, 1), "seasonal_order": (0, 1, 1, season)}
+    fitted = SARIMAX(z[: int(origins[0])], **orders).fit(disp=False)
+    state, found = fitted, []
+    for t in origins:
+        found.append(state.forecast(horizon))
+        if t < origins[-1]:
+            state = state.append(z[t : t + 1], refit=False)
+    found = np.stack(found)
+    return np.exp(found) if (y > 0).all() else found

@@ -1,0 +1,512 @@
+"""Forecasting: the next values of one or several series, by one model for all of them.
+
+A window of ``model.length`` past values (transformed, differenced, scaled: ``zoo.data.frames``) gives
+the next ``model.horizon``. Further ahead, the forecasts are read as if they were the past, block by
+block: with model.horizon = 1 that is the recursive way, with model.horizon = horizon the direct one.
+
+``ensemble.members`` models train at once (``jax.vmap``) from other initial values; their forecasts are
+averaged. With ``ensemble.holdout`` each leaves out a random part of the training targets, and the
+errors on what it has not seen make the prediction intervals (Xu & Xie 2021, EnbPI).
+
+With ``model.stateful`` the windows are read in order, and the state is kept from one to the next; it
+is zeroed where an epoch, a series or a split begins.
+"""
+
+import sys
+from functools import cached_property, partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from ml_collections import ConfigDict
+
+from zoo import data as zd
+from zoo import random
+from zoo.cells import CELLS
+from zoo.config import choose, require
+from zoo.data import frames
+from zoo.errors import UserError
+from zoo.models import Forecaster
+from zoo.tasks import backtest
+from zoo.tasks.protocol import Sum
+
+_BLOCK = 1024  # windows of the evaluation that are forecast at once
+
+_LOSSES = {
+    "mse": jnp.square,
+    "mae": jnp.abs,
+    "huber": lambda e: jnp.where(jnp.abs(e) < 1, 0.5 * e * e, jnp.abs(e) - 0.5),
+}
+
+
+class ForecastingTask:
+    """The Task over a Forecaster; see ``zoo.tasks.protocol`` for what each method promises."""
+
+    def __init__(self, config: ConfigDict, table: zd.Table | None = None):
+        """The series are read when they are first needed. Raises UserError for keys out of range."""
+        check(config)
+        self.config = config
+        self._given = table
+
+    @classmethod
+    def rebuild(cls, config: ConfigDict, run: Path) -> "ForecastingTask":
+        """The task of a run, with the series that it was trained on; nothing else is read."""
+        return cls(config, zd.load_table(run / "series.npz"))
+
+    @cached_property
+    def table(self) -> zd.Table:
+        """The series."""
+        d = self.config.data
+        if self._given is not None:
+            return self._given
+        table = (
+            self.read(d.path) if d.path else zd.named(d.name, missing=d.missing, **self._columns())
+        )
+        table = zd.first_rows(table, d.rows) if d.rows else table
+        digest = zd.digest(table)
+        if d.sha256 and d.sha256 != digest:
+            raise UserError(f"{d.path or d.name}: not the series that this run began with")
+        d.sha256 = digest
+        return table
+
+    def read(self, path: str) -> zd.Table:
+        """Series of the kind that this task is about, from another file."""
+        return zd.read_series(path, missing=self.config.data.missing, **self._columns())
+
+    @cached_property
+    def frame(self) -> frames.Frame:
+        """The series as the network sees them. Raises UserError where one is too short."""
+        frame = self._frame(self.table, max(self.config.horizon, self.config.model.horizon))
+        self._check_lengths(frame)
+        flat = (frame.scale == 1) & [np.ptp(v) == 0 for v in self.table.values]
+        for name in np.array(self.table.names)[flat & (self.config.data.scaler != "none")]:
+            print(f"warning: series {name!r} is constant; its scale is taken as 1", file=sys.stderr)
+        return frame
+
+    @cached_property
+    def model(self) -> Forecaster:
+        """The Flax module."""
+        settings = self.config.model.to_dict()
+        del settings["stateful"]
+        return Forecaster(known=self.known, series=len(self.table.names), **settings)
+
+    @property
+    def known(self) -> int:
+        """Features of every time that are known in advance."""
+        return self.frame.known.shape[2]
+
+    def prepare(self, run: Path) -> None:
+        zd.save_table(run / "series.npz", self.table)
+
+    def init(self, key):
+        def one(key):
+            return self.model.init(key, *self._example())
+
+        return self._members(one)(self._keys(key))
+
+    def carry(self):
+        c = self.config
+        return self._per_member(self.model.carry(c.batch_size)) if c.model.stateful else ()
+
+    def sums(self):
+        return ("loss",)
+
+    def steps_per_epoch(self, split):
+        return -(-len(self._train) // self.config.batch_size)
+
+    def tokens_per_step(self):
+        return self.config.batch_size
+
+    def data(self, split):
+        origins = self._train
+        new = np.append(True, origins[1:, 0] != origins[:-1, 0])
+        data = {"u": self.frame.u, "known": self.frame.known, "origins": origins, "new": new}
+        if self._kept is not None:
+            data["kept"] = self._kept
+        return data
+
+    def order(self, split, epoch):
+        n, size = len(self._train), self.config.batch_size
+        order = jnp.arange(n, dtype=jnp.int32)
+        if not self.config.model.stateful:
+            order = jax.random.permutation(random.key(self.config.seed, "data", epoch), order)
+        return jnp.concatenate([order, jnp.full(-n % size, n, jnp.int32)])
+
+    def indices(self, order, i):
+        size = self.config.batch_size
+        return lax.dynamic_slice(order, (i * size,), (size,))
+
+    def gather(self, data, indices):
+        """The rows of a batch; those past the last (an incomplete batch) have no weight."""
+        n = len(data["origins"])
+        full = n % self.config.batch_size == 0
+        at = indices if full else jnp.minimum(indices, n - 1)
+        batch = self._windows(data, _take(data["origins"], at))
+        if self.config.model.stateful:
+            batch["new"] = _take(data["new"], at)
+        weight = None if full else (indices < n).astype(jnp.float32)
+        if self._kept is not None:
+            kept = data["kept"][:, at]
+            weight = kept if weight is None else kept * weight[None]
+        elif weight is not None and self.config.ensemble.members > 1:
+            weight = self._per_member(weight)
+        batch["weight"] = weight
+        return batch
+
+    def loss(self, params, carry, batch, key):
+        measure = _LOSSES[self.config.loss]
+        horizon = self.config.model.horizon
+        window, target = batch["window"][:, :-horizon], batch["window"][:, -horizon:]
+
+        def one(params, carry, weight, key):
+            if self.config.model.stateful:
+                carry = _restart(carry, batch["new"])
+            after, forecast = self.model.apply(
+                params, window, batch["known"], batch["series"], carry or None, train=True,
+                rngs={"dropout": key},
+            )  # fmt: skip
+            values = jnp.mean(measure(forecast - target), axis=1)
+            after = after if self.config.model.stateful else ()
+            if weight is None:
+                return jnp.sum(values), jnp.float32(values.size), after
+            return jnp.sum(values * weight), jnp.sum(weight), after
+
+        total, weight, after = self._members(one)(params, carry, batch["weight"], self._keys(key))
+        # The mean of the members' means: a member that holds out much counts as much as another.
+        mean = total / jnp.maximum(weight, 1)
+        rows = jnp.max(weight)
+        return {"loss": Sum(jnp.mean(mean) * rows, rows)}, after
+
+    def evaluate(self, params, split):
+        origins = self.origins(split)
+        if not len(origins):
+            return {}
+        found = self.backtest(params, split)
+        if split == "train":
+            return {"train_rmse": found.scores()["train_rmse"]}
+        values = found.scores() | {f"{split}_loss": self._split_loss(params, split)}
+        if split == "test":
+            values |= found.interval_scores(self.residuals(params))
+            values |= found.baseline_scores(classical=self.config.baselines == "classical")
+        return values
+
+    def observe(self, params, step, record):
+        return "", ""
+
+    def unit(self):
+        return f"{self.config.loss}, scaled"
+
+    def artifacts(self, params, run, metrics):
+        backtest.write(self, params, metrics, run)
+
+    def backtest(self, params, split: str) -> backtest.Backtest:
+        """The forecasts of a split from every origin in it, beside what came."""
+        origins = self.origins(split)
+        z = frames.undo(self.frame, origins, self._mean(params, origins))
+        skip = self.config.data.skip_last
+        source = (self.config.model.length, skip) if skip else None
+        return backtest.Backtest(self.table, self.frame, split, origins, z, source)
+
+    def origins(self, split: str, horizon: int = 1) -> np.ndarray:
+        """(n, 2) of (series, row): where forecasts of a split begin, ``horizon`` rows of it ahead."""
+        skip = self.config.data.skip_last if split == "train" else 0
+        return frames.origins(self.frame, split, self.config.model.length, horizon, skip)
+
+    def residuals(self, params) -> np.ndarray:
+        """(n, horizon) errors z - forecast over the scale of each series, on what was not trained on.
+
+        From what each member has held out, else from the validation part, else (too small then, but
+        all there is) from the training part. NaN where a series ends before the horizon.
+        """
+        split = "valid" if len(self.origins("valid")) and self._kept is None else "train"
+        origins = self.origins(split, self.config.model.horizon if split == "train" else 1)
+        u = self.forecasts(params, origins, self.config.horizon)
+        if self._kept is None:
+            u = u.mean(0)
+        else:
+            unseen = (self._kept == 0)[:, :, None]
+            count = unseen.sum(0)
+            u = np.where(count, (u * unseen).sum(0) / np.maximum(count, 1), np.nan)
+        errors = frames.actual(self.frame, origins, u.shape[1], split)
+        errors -= frames.undo(self.frame, origins, u)
+        return errors / self.frame.scale[origins[:, 0], None]
+
+    def ahead(self, params, horizon: int, table: zd.Table | None = None) -> tuple[np.ndarray, ...]:
+        """(z (N, horizon), scale (N,)): forecasts of every series after its end, and its scale.
+
+        ``table`` holds newer data of the same series. Raises UserError where it does not fit.
+        """
+        table = table or self.table
+        if table.names != self.table.names:
+            raise UserError(
+                f"the input has the series {_list(table.names)}; this model forecasts "
+                f"{_list(self.table.names)}"
+            )
+        if table.frequency != self.table.frequency:
+            raise UserError(
+                f"the input's frequency is {table.frequency.name}; this model forecasts by "
+                f"{self.table.frequency.name}"
+            )
+        blocks = -(-horizon // self.config.model.horizon)
+        frame = self._frame(table, blocks * self.config.model.horizon, like=self.frame)
+        need = len(frame.a) + self.config.model.length
+        for name, values, known in zip(table.names, table.values, table.known, strict=True):
+            if len(values) < need:
+                raise UserError(
+                    f"series {name!r} has {len(values)} rows; the model reads {need} to forecast"
+                )
+            if table.features and len(known) - len(values) < horizon:
+                raise UserError(
+                    f"series {name!r}: {_list(table.features)} must be known for {horizon} rows after "
+                    f"the last value; the input has {len(known) - len(values)}"
+                )
+        ends = np.stack([np.arange(len(frame.lengths)), frame.lengths], axis=1)
+        if self.config.model.stateful:  # the state that training and testing would have there
+            u = [self._whole(params, frame, i, n, horizon) for i, n in ends]
+            u = np.concatenate(u)
+        else:
+            u = self.forecasts(params, ends, horizon, frame).mean(0)
+        return frames.undo(frame, ends, u), frame.scale
+
+    def forecasts(self, params, origins, horizon, frame=None) -> np.ndarray:
+        """u (members, n, horizon) from origins (n, 2)."""
+        frame = frame or self.frame
+        data = {"u": frame.u, "known": frame.known}
+        size = _BLOCK if len(origins) > 2 * _BLOCK else 128
+        rows = np.pad(origins, [(0, -len(origins) % size), (0, 0)], mode="edge").astype(np.int32)
+        if self.config.model.stateful:
+            new = np.append(True, rows[1:, 0] != rows[:-1, 0])
+            parts = [self._roll_on(params, data, rows, new, horizon)]
+        else:
+            blocks = rows.reshape(-1, size, 2)
+            parts = [np.asarray(self._roll(params, data, block, horizon)) for block in blocks]
+        return np.concatenate(parts, axis=1)[:, : len(origins)]
+
+    def _mean(self, params, origins):
+        return self.forecasts(params, origins, self.config.horizon).mean(0)
+
+    def _whole(self, params, frame, series, end, horizon):
+        first = len(frame.a) + self.config.model.length
+        t = np.arange(first, end + 1)
+        origins = np.stack([np.full(len(t), series), t], axis=1)
+        return self.forecasts(params, origins, horizon, frame).mean(0)[-1:]
+
+    @partial(jax.jit, static_argnums=(0, 4))
+    def _roll(self, params, data, origins, horizon):
+        """Forecasts (members, B, horizon) from origins (B, 2), each from a zero state."""
+
+        def one(params):
+            return self._ahead(params, data, origins, None, horizon)[1]
+
+        found = self._members(one)(params)
+        return found if self._many else found[None]
+
+    @partial(jax.jit, static_argnums=(0, 5))
+    def _roll_on(self, params, data, origins, new, horizon):
+        """The same, with the state kept from one origin to the next."""
+
+        def one(params):
+            def body(carry, at):
+                origin, new = at
+                carry = _restart(carry, new[None])
+                return self._ahead(params, data, origin[None], carry, horizon)
+
+            _, found = lax.scan(body, self.model.carry(1), (origins, new))
+            return found[:, 0]
+
+        found = self._members(one)(params)
+        return found if self._many else found[None]
+
+    def _ahead(self, params, data, origins, carry, horizon):
+        """(carry after the windows, forecasts (B, horizon)); forecasts are read as the past."""
+        length, block = self.config.model.length, self.config.model.horizon
+        series, t = origins[:, 0], origins[:, 1]
+        window = _cut(data["u"], series, t - length, length)
+        blocks = -(-horizon // block)
+        known = _cut(data["known"], series, t - length, length + blocks * block)
+
+        def body(state, i):
+            window, carry = state
+            seen = lax.dynamic_slice_in_dim(known, i * block, length + block, axis=1)
+            carry, ys = self.model.apply(params, window, seen, series, carry)
+            window = jnp.concatenate([window, ys], axis=1)[:, -length:]
+            return (window, carry), (ys, carry)
+
+        zero = self.model.carry(len(origins)) if carry is None else carry
+        if self.config.model.stateful:
+            _, (ys, carries) = lax.scan(body, (window, zero), jnp.arange(blocks))
+            after = jax.tree.map(lambda a: a[0], carries)
+        else:
+
+            def fresh(window, i):
+                (window, _), (ys, _) = body((window, None), i)
+                return window, ys
+
+            _, ys = lax.scan(fresh, window, jnp.arange(blocks))
+            after = None
+        ys = ys.swapaxes(0, 1).reshape(len(origins), -1)
+        return after, ys[:, :horizon]
+
+    def _split_loss(self, params, split):
+        """The training loss on a split: of scaled differences, model.horizon values a window."""
+        horizon = self.config.model.horizon
+        origins = self.origins(split, horizon)
+        if not len(origins):
+            return float("nan")
+        u = self.forecasts(params, origins, horizon).mean(0)
+        at = origins[:, 1:] + np.arange(horizon)
+        errors = u - self.frame.u[origins[:, :1], at]
+        return float(np.mean(np.asarray(_LOSSES[self.config.loss](jnp.asarray(errors)))))
+
+    @cached_property
+    def _kept(self):
+        """(members, n) 1 where a member trains on a window, 0 where it is held out; None for all."""
+        e = self.config.ensemble
+        if not e.holdout:
+            return None
+        key = random.key(self.config.seed, "data", 2**31 - 1)
+        shape = (e.members, len(self._train))
+        return np.asarray(jax.random.bernoulli(key, 1 - e.holdout, shape), np.float32)
+
+    @cached_property
+    def _train(self):
+        return self.origins("train", self.config.model.horizon)
+
+    def _windows(self, data, origins):
+        c = self.config.model
+        series, t = origins[:, 0], origins[:, 1]
+        width = c.length + c.horizon
+        return {
+            "window": _cut(data["u"], series, t - c.length, width),
+            "known": _cut(data["known"], series, t - c.length, width),
+            "series": series,
+        }
+
+    def _frame(self, table, future, like=None):
+        d = self.config.data
+        return frames.frame(
+            table,
+            transform=d.transform,
+            difference=d.difference,
+            scaler=d.scaler,
+            scale=d.scale,
+            with_calendar=d.calendar,
+            valid=d.valid,
+            test=d.test,
+            like=like,
+            future=future,
+        )
+
+    def _check_lengths(self, frame):
+        c, lags = self.config, len(frame.a)
+        need = lags + c.model.length + c.model.horizon + c.data.skip_last
+        for name, n, ends in zip(self.table.names, frame.lengths, frame.ends, strict=True):
+            lags_text = f" + {lags} of differencing" if lags else ""
+            if ends[0] < need:
+                raise UserError(
+                    f"series {name!r} has {n} rows, of which {max(0, ends[0])} are for training; input "
+                    f"{c.model.length} + horizon {c.model.horizon}{lags_text} needs {need}: use a longer "
+                    "series, or smaller --config.model.length, --config.model.horizon, --config.data.test"
+                )
+            for split, rows in (("valid", ends[1] - ends[0]), ("test", ends[2] - ends[1])):
+                if 0 < rows < c.model.horizon:
+                    raise UserError(
+                        f"series {name!r}: its {split} part has {rows} rows, fewer than the horizon "
+                        f"{c.model.horizon}: set --config.data.{split} higher, or to 0 for none"
+                    )
+
+    def _columns(self):
+        d = self.config.data
+        names = ("column", "time", "frequency", "key", "known")
+        return {name: d[name] for name in names}
+
+    def _example(self):
+        c = self.config.model
+        window, known = jnp.zeros((1, c.length)), jnp.zeros((1, c.length + c.horizon, self.known))
+        return window, known, jnp.zeros(1, jnp.int32)
+
+    @property
+    def _many(self):
+        return self.config.ensemble.members > 1
+
+    def _members(self, f):
+        return jax.vmap(f) if self._many else f
+
+    def _keys(self, key):
+        return jax.random.split(key, self.config.ensemble.members) if self._many else key
+
+    def _per_member(self, tree):
+        if not self._many:
+            return tree
+        n = self.config.ensemble.members
+        return jax.tree.map(lambda a: jnp.broadcast_to(a[None], (n, *a.shape)), tree)
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a model or data key out of range."""
+    c = config
+    choose(c, "model.cell", CELLS)
+    choose(c, "model.center", ("none", "last"))
+    choose(c, "data.transform", ("none", "log"))
+    choose(c, "data.scaler", ("standard", "minmax", "none"))
+    choose(c, "data.scale", ("train", "all"))
+    choose(c, "data.missing", ("error", "interpolate"))
+    choose(c, "loss", _LOSSES)
+    choose(c, "baselines", ("naive", "classical"))
+    for key in ("batch_size", "horizon", "model.hidden", "model.layers", "model.length"):
+        require(c, key, 1)
+    for key in ("model.horizon", "model.patch", "ensemble.members"):
+        require(c, key, 1)
+    for key in ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed"):
+        require(c, key, 0)
+    for key in ("model.dropout", "model.dropout_out", "ensemble.holdout"):
+        require(c, key, 0, 0.9)
+    if c.model.length % c.model.patch:
+        raise UserError(
+            f"--config.model.patch={c.model.patch}: must divide --config.model.length={c.model.length}"
+        )
+    if not all(isinstance(lag, int) and lag > 0 for lag in c.data.difference):
+        raise UserError(
+            f"--config.data.difference={c.data.difference}: lags of at least 1, such as '(1, 12)', or "
+            "'()' for none"
+        )
+    if c.model.stateful and c.batch_size != 1:
+        raise UserError(
+            f"--config.batch_size={c.batch_size}: must be 1 with --config.model.stateful"
+        )
+    if c.ensemble.holdout and c.ensemble.members < 2:
+        raise UserError(
+            f"--config.ensemble.holdout={c.ensemble.holdout}: needs --config.ensemble.members of 2 or more"
+        )
+    if c.best.metric.startswith("valid_") and not c.data.valid:
+        raise UserError(
+            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
+        )
+
+
+def _take(array, rows):
+    """array[rows]; of one row as a slice, which XLA's CPU loops do faster than a gather."""
+    if len(rows) == 1:
+        return lax.dynamic_slice_in_dim(jnp.asarray(array), rows[0], 1)
+    return jnp.asarray(array)[rows]
+
+
+def _cut(array, series, start, width):
+    """array (N, T, ...) -> (B, width, ...): ``width`` rows of each series from ``start`` on."""
+    array = jnp.asarray(array)
+
+    def cut(s, t):
+        at = (s, t, *[0] * (array.ndim - 2))
+        return lax.dynamic_slice(array, at, (1, width, *array.shape[2:]))[0]
+
+    return cut(series[0], start[0])[None] if len(series) == 1 else jax.vmap(cut)(series, start)
+
+
+def _restart(carry, new):
+    return jax.tree.map(lambda a: jnp.where(new[0], jnp.zeros_like(a), a), carry)
+
+
+def _list(names):
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -1,0 +1,90 @@
+"""Plots of forecasts: PNG files, drawn without a screen."""
+
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data import calendar, frames
+from zoo.tasks import backtest
+
+_ROWS = 300  # of a series that are drawn: more cannot be told apart
+_SHOWN = ("seasonal_naive", "persistence")
+
+
+def forecast(task, params, residuals: np.ndarray, run: Path) -> None:
+    """Writes plots/forecast.png (of the first series) and plots/residuals.png."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    (run / "plots").mkdir(exist_ok=True)
+    figure, axes = pyplot.subplots(figsize=(10, 5), layout="constrained")
+    _forecast(axes, task, params, residuals)
+    figure.savefig(run / "plots" / "forecast.png", dpi=110)
+    pyplot.close(figure)
+    splits = [s for s in ("train", "valid", "test") if len(task.origins(s))]
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    _residuals(axes, task, params, splits)
+    figure.savefig(run / "plots" / "residuals.png", dpi=110)
+    pyplot.close(figure)
+
+
+def _forecast(axes, task, params, residuals):
+    table, frame = task.table, task.frame
+    times, values, ends = table.times[0], table.values[0], frame.ends[0]
+    first = max(0, len(values) - _ROWS)
+    axes.plot(times[first:], values[first:], color="black", linewidth=1, label=table.names[0])
+    for split, color in (("train", "tab:green"), ("valid", "tab:olive"), ("test", "tab:blue")):
+        if not len(task.origins(split)):
+            continue
+        found = task.backtest(params, split)
+        rows = (found.origins[:, 0] == 0) & (found.origins[:, 1] >= first)
+        if not rows.any():
+            continue
+        at = times[found.origins[rows, 1]]
+        if split == "test":
+            low, high = (frames.values(frame, z)[rows, 0] for z in found.interval(residuals, 0.95))
+            axes.fill_between(at, low, high, color=color, alpha=0.2, label="95 % interval", lw=0)
+            others = found.baselines(classical=False)
+            for name in [n for n in _SHOWN if n in others][:1]:
+                label = name.replace("_", " ")
+                line = others[name][rows, 0]
+                axes.plot(at, line, color="tab:red", linewidth=0.8, linestyle=":", label=label)
+        label = {"train": "fit", "valid": "validation", "test": "test"}[split]
+        label += f", one {table.frequency.name} ahead"
+        axes.plot(
+            at, frames.values(frame, found.z)[rows, 0], color=color, linewidth=1.2, label=label
+        )
+    horizon = task.config.horizon
+    z, scale = task.ahead(params, horizon) if not table.features else (None, None)
+    if z is not None:
+        after = calendar.following(times, horizon, table.frequency)
+        half = backtest.half_widths(residuals, 0.95, horizon) * scale[0]
+        low, high = (frames.values(frame, z[0] + sign * half) for sign in (-1, 1))
+        axes.fill_between(after, low, high, color="tab:purple", alpha=0.15, lw=0)
+        label = f"the next {horizon}"
+        axes.plot(after, frames.values(frame, z[0]), color="tab:purple", linewidth=1.2, label=label)
+    if first <= ends[1] < len(values):
+        axes.axvline(times[ends[1]], color="gray", linewidth=0.8, linestyle="--")
+    axes.set(title=f"{task.config.name}:{task.config.variant}", ylabel=table.names[0])
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", fontsize="small")
+
+
+def _residuals(axes, task, params, splits):
+    colors = {"train": "tab:green", "valid": "tab:olive", "test": "tab:blue"}
+    for split in splits:
+        found = task.backtest(params, split)
+        rows = found.origins[:, 0] == 0
+        truth, z = (frames.values(task.frame, a)[rows, 0] for a in (found.truth, found.z))
+        at = task.table.times[0][found.origins[rows, 1]]
+        axes[0].plot(at, truth - z, ".", markersize=4, color=colors[split], label=split)
+        axes[1].hist(truth - z, bins=20, alpha=0.5, color=colors[split], label=split, density=True)
+    axes[0].axhline(0, color="gray", linewidth=0.8)
+    unit = task.table.names[0]
+    axes[0].set(ylabel=f"actual - forecast ({unit})", title="residuals, one step ahead")
+    axes[1].set(xlabel=f"actual - forecast ({unit})", ylabel="density", title="how they are spread")
+    for a in axes:
+        a.grid(alpha=0.3)
+        a.legend(fontsize="small")
