@@ -39,7 +39,7 @@ def get_config(variant="best"):
     c.data.update({"scaler": "minmax", "scale": "all", "skip_last": 1})
     length = 1 if variant == "regression" else 3
     patch = 3 if variant == "window" else 1
-    c.model.update({"hidden": 4, "length": length, "patch": patch})
+    c.model.update({"cell": "lstm_keras", "hidden": 4, "length": length, "patch": patch})
     c.model.stateful = variant in ("stateful", "stacked")
     c.model.layers = 2 if variant == "stacked" else 1
     c.batch_size, c.epochs, c.eval_epochs, c.log_every = 1, 100.0, 100.0, 940

@@ -13,7 +13,7 @@ times H. No function here keeps state, reads a global or needs Flax.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -70,7 +70,7 @@ class LSTMCarry(NamedTuple):
     c: Array
 
 
-def lstm(forget_bias: float = 1.0) -> Cell:
+def lstm(forget_bias: float = 1.0, whole: bool = False) -> Cell:
     """Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
 
         i = sigmoid(W_i x + U_i h + b_i)
@@ -82,15 +82,20 @@ def lstm(forget_bias: float = 1.0) -> Cell:
 
     ``forget_bias`` is the initial value of b_f (Jozefowicz et al. 2015), never added in the forward
     pass, so weights mean the same as in PyTorch, Keras, Flax and cuDNN. PyTorch's two biases are
-    summed in ``b``.
+    summed in ``b``. ``whole`` draws W_x and W_h as one matrix each, as Keras does, instead of a gate
+    at a time: smaller initial values.
     """
-    return _lstm(float(forget_bias))
+    return _lstm(float(forget_bias), whole)
 
 
 @cache
-def _lstm(forget_bias):
+def _lstm(forget_bias, whole):
     def init(key, D, H):
-        w_x, w_h = _kernels(key, D, H, 4)
+        if whole:
+            x, h = jax.random.split(key)
+            w_x, w_h = glorot_uniform()(x, (D, 4 * H)), orthogonal()(h, (H, 4 * H))
+        else:
+            w_x, w_h = _kernels(key, D, H, 4)
         return LSTMParams(w_x, w_h, jnp.zeros(4 * H).at[H : 2 * H].set(forget_bias))
 
     def carry(params, B):
@@ -186,7 +191,12 @@ def rnn() -> Cell:
     return Cell(init, carry, _inputs, _recurrent, gates)
 
 
-CELLS = {"lstm": lstm, "gru": gru, "rnn": rnn}
+CELLS = {
+    "lstm": lstm,
+    "lstm_keras": partial(lstm, whole=True),  # the same cell from Keras's initial values
+    "gru": gru,
+    "rnn": rnn,
+}
 
 
 def _inputs(params, xs):

@@ -12,6 +12,7 @@
 What a user can get wrong raises ``DataError``: one line with the fault, its place, the remedy.
 """
 
+from zoo.data import calendar, frames
 from zoo.data.batches import (
     EvalLanes,
     check_size,
@@ -25,6 +26,7 @@ from zoo.data.batches import (
     windows,
 )
 from zoo.data.errors import DataError
+from zoo.data.files import read_bytes, write_bytes
 from zoo.data.registry import REGISTRY, Source, licence, locate
 from zoo.data.series import (
     Table,
@@ -45,6 +47,7 @@ __all__ = [
     "Source",
     "Table",
     "Vocabulary",
+    "calendar",
     "check_size",
     "chunks_indices",
     "chunks_order",
@@ -53,6 +56,7 @@ __all__ = [
     "digest",
     "eval_lanes",
     "first_rows",
+    "frames",
     "gutenberg_body",
     "lanes_indices",
     "lanes_order",
@@ -61,9 +65,11 @@ __all__ = [
     "load_table",
     "locate",
     "named",
+    "read_bytes",
     "read_series",
     "read_text",
     "save_table",
     "split",
     "windows",
+    "write_bytes",
 ]

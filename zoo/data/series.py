@@ -208,9 +208,10 @@ def _read(path):
         raise DataError(f"{name} holds no rows: the first line names the columns, values follow")
     header = [cell.strip() for cell in found[0][1]]
     if all(_number(cell) is not None or _is_time(cell) for cell in header):
+        example = delimiter.join(["time", "value", "other"][: len(header)])
         raise DataError(
             f"{name} has no header: its first line is {delimiter.join(header)!r}; put a line with the "
-            f"columns' names before it, such as {delimiter.join(['time', 'value', 'other'][: len(header)])!r}"
+            f"columns' names before it, such as {example!r}"
         )
     if twice := [h for h in header if header.count(h) > 1]:
         raise DataError(f"{name}: two columns are named {twice[0]!r}")

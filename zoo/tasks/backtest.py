@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data import Table, calendar, frames
-from zoo.data.files import write_bytes
+from zoo.data import DataError, Table, calendar, frames, read_bytes, write_bytes
 from zoo.tasks import baselines, scores
 
 LEVELS = (0.8, 0.95)
@@ -200,6 +199,10 @@ def write(task, params, metrics: dict, run: Path) -> None:
     buffer = io.BytesIO()
     np.save(buffer, residuals)
     write_bytes(run / "residuals.npy", buffer.getvalue())
+    after = []
+    if not task.table.features:  # else their future must be given: zoo.predict --input
+        after = task.predict(params, residuals, task.config.horizon, 0.95)
+        write_bytes(run / "predictions.csv", to_csv(after).encode())
     found = task.backtest(params, "test") if len(task.origins("test")) else None
     if found is not None:
         others = found.baselines(task.config.baselines == "classical")
@@ -207,23 +210,43 @@ def write(task, params, metrics: dict, run: Path) -> None:
         write_bytes(run / "summary.txt", summary(metrics, found).encode())
     from zoo.tasks import plots
 
-    plots.forecast(task, params, residuals, run)
+    plots.draw(task, params, residuals, after, run)
 
 
-def _rows(found, residuals, others):
+def read_residuals(run: Path) -> np.ndarray:
+    """The residuals (n, H) of a finished run. Raises DataError where they are missing or damaged."""
+    file = run / "residuals.npy"
+    try:
+        return np.load(io.BytesIO(read_bytes(file)), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{str(file)!r} is damaged: {error}") from None
+
+
+def to_csv(rows: list[dict]) -> str:
+    """Rows as CSV, numbers to 6 digits."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["series", "time", "actual", "forecast", "lower_95", "upper_95", *others])
-    low, high = (frames.values(found.frame, z)[:, 0] for z in found.interval(residuals, 0.95))
-    actual, forecast = (frames.values(found.frame, z)[:, 0] for z in (found.truth, found.z))
-    for k, (i, t) in enumerate(found.origins):
-        when = calendar.show(found.table.times[i][t], found.table.frequency)
-        numbers = [actual[k], forecast[k], low[k], high[k], *(o[k, 0] for o in others.values())]
-        writer.writerow([found.table.names[i], when, *(f"{v:.6g}" for v in numbers)])
+    writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
     return out.getvalue()
 
 
+def _rows(found, residuals, others):
+    low, high = (frames.values(found.frame, z)[:, 0] for z in found.interval(residuals, 0.95))
+    actual, forecast = (frames.values(found.frame, z)[:, 0] for z in (found.truth, found.z))
+    table, rows = found.table, []
+    for k, (i, t) in enumerate(found.origins):
+        row = {"series": table.names[i], "time": calendar.show(table.times[i][t], table.frequency)}
+        row |= {"actual": actual[k], "forecast": forecast[k], "lower": low[k], "upper": high[k]}
+        rows.append(row | {name: other[k, 0] for name, other in others.items()})
+    return to_csv(rows)
+
+
 def _aligned(rows):
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True)))
-            for r in rows]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    first, *rest = widths
+    return [
+        "  ".join([row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], rest, strict=True))])
+        for row in rows
+    ]

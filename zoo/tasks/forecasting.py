@@ -233,42 +233,31 @@ class ForecastingTask:
         errors -= frames.undo(self.frame, origins, u)
         return errors / self.frame.scale[origins[:, 0], None]
 
-    def ahead(self, params, horizon: int, table: zd.Table | None = None) -> tuple[np.ndarray, ...]:
-        """(z (N, horizon), scale (N,)): forecasts of every series after its end, and its scale.
+    def predict(
+        self, params, residuals, horizon: int, level: float, table: zd.Table | None = None
+    ) -> list[dict]:
+        """What comes after the end of every series: series, time, forecast, lower, upper.
 
-        ``table`` holds newer data of the same series. Raises UserError where it does not fit.
+        ``residuals`` are those of the run; ``table`` is newer data of the same series. Raises
+        UserError where it does not fit.
         """
         table = table or self.table
-        if table.names != self.table.names:
-            raise UserError(
-                f"the input has the series {_list(table.names)}; this model forecasts "
-                f"{_list(self.table.names)}"
-            )
-        if table.frequency != self.table.frequency:
-            raise UserError(
-                f"the input's frequency is {table.frequency.name}; this model forecasts by "
-                f"{self.table.frequency.name}"
-            )
+        self._check_input(table, horizon)
         blocks = -(-horizon // self.config.model.horizon)
         frame = self._frame(table, blocks * self.config.model.horizon, like=self.frame)
-        need = len(frame.a) + self.config.model.length
-        for name, values, known in zip(table.names, table.values, table.known, strict=True):
-            if len(values) < need:
-                raise UserError(
-                    f"series {name!r} has {len(values)} rows; the model reads {need} to forecast"
+        half = backtest.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
+        z = self._after(params, frame, horizon)
+        numbers = [frames.values(frame, a) for a in (z, z - half, z + half)]
+        rows = []
+        for i, name in enumerate(table.names):
+            times = zd.calendar.following(table.times[i], horizon, table.frequency)
+            for h, time in enumerate(times):
+                row = {"series": name, "time": zd.calendar.show(time, table.frequency)}
+                columns = ("forecast", "lower", "upper")
+                rows.append(
+                    row | {k: float(a[i, h]) for k, a in zip(columns, numbers, strict=True)}
                 )
-            if table.features and len(known) - len(values) < horizon:
-                raise UserError(
-                    f"series {name!r}: {_list(table.features)} must be known for {horizon} rows after "
-                    f"the last value; the input has {len(known) - len(values)}"
-                )
-        ends = np.stack([np.arange(len(frame.lengths)), frame.lengths], axis=1)
-        if self.config.model.stateful:  # the state that training and testing would have there
-            u = [self._whole(params, frame, i, n, horizon) for i, n in ends]
-            u = np.concatenate(u)
-        else:
-            u = self.forecasts(params, ends, horizon, frame).mean(0)
-        return frames.undo(frame, ends, u), frame.scale
+        return rows
 
     def forecasts(self, params, origins, horizon, frame=None) -> np.ndarray:
         """u (members, n, horizon) from origins (n, 2)."""
@@ -287,11 +276,36 @@ class ForecastingTask:
     def _mean(self, params, origins):
         return self.forecasts(params, origins, self.config.horizon).mean(0)
 
-    def _whole(self, params, frame, series, end, horizon):
-        first = len(frame.a) + self.config.model.length
-        t = np.arange(first, end + 1)
-        origins = np.stack([np.full(len(t), series), t], axis=1)
-        return self.forecasts(params, origins, horizon, frame).mean(0)[-1:]
+    def _after(self, params, frame, horizon):
+        """z (N, horizon) after the end of every series."""
+        ends = np.stack([np.arange(len(frame.lengths)), frame.lengths], axis=1)
+        if not self.config.model.stateful:
+            return frames.undo(frame, ends, self.forecasts(params, ends, horizon, frame).mean(0))
+        u = []
+        for i, n in ends:  # through the whole series, for the state at its end
+            t = np.arange(len(frame.a) + self.config.model.length, n + 1)
+            origins = np.stack([np.full(len(t), i), t], axis=1)
+            u.append(self.forecasts(params, origins, horizon, frame).mean(0)[-1])
+        return frames.undo(frame, ends, np.stack(u))
+
+    def _check_input(self, table, horizon):
+        for what, new, old in (
+            ("series", _list(table.names), _list(self.table.names)),
+            ("frequency", table.frequency.name, self.table.frequency.name),
+        ):
+            if new != old:
+                raise UserError(f"the input has the {what} {new}; this model forecasts {old}")
+        need = len(self.frame.a) + self.config.model.length
+        for name, values, known in zip(table.names, table.values, table.known, strict=True):
+            if len(values) < need:
+                raise UserError(
+                    f"series {name!r} has {len(values)} rows; the model reads {need} to forecast"
+                )
+            if table.features and len(known) - len(values) < horizon:
+                raise UserError(
+                    f"series {name!r}: {_list(table.features)} must be known for {horizon} rows after "
+                    f"the last value; there are {len(known) - len(values)}: add rows with empty values"
+                )
 
     @partial(jax.jit, static_argnums=(0, 4))
     def _roll(self, params, data, origins, horizon):
@@ -355,7 +369,7 @@ class ForecastingTask:
         origins = self.origins(split, horizon)
         if not len(origins):
             return float("nan")
-        u = self.forecasts(params, origins, horizon).mean(0)
+        u = self.forecasts(params, origins, max(horizon, self.config.horizon)).mean(0)[:, :horizon]
         at = origins[:, 1:] + np.arange(horizon)
         errors = u - self.frame.u[origins[:, :1], at]
         return float(np.mean(np.asarray(_LOSSES[self.config.loss](jnp.asarray(errors)))))

@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data import calendar, frames
-from zoo.tasks import backtest
 
 _ROWS = 300  # of a series that are drawn: more cannot be told apart
 _SHOWN = ("seasonal_naive", "persistence")
 
 
-def forecast(task, params, residuals: np.ndarray, run: Path) -> None:
+def draw(task, params, residuals: np.ndarray, after: list[dict], run: Path) -> None:
     """Writes plots/forecast.png (of the first series) and plots/residuals.png."""
     import matplotlib
 
@@ -20,7 +19,7 @@ def forecast(task, params, residuals: np.ndarray, run: Path) -> None:
 
     (run / "plots").mkdir(exist_ok=True)
     figure, axes = pyplot.subplots(figsize=(10, 5), layout="constrained")
-    _forecast(axes, task, params, residuals)
+    _forecast(axes, task, params, residuals, after)
     figure.savefig(run / "plots" / "forecast.png", dpi=110)
     pyplot.close(figure)
     splits = [s for s in ("train", "valid", "test") if len(task.origins(s))]
@@ -30,7 +29,7 @@ def forecast(task, params, residuals: np.ndarray, run: Path) -> None:
     pyplot.close(figure)
 
 
-def _forecast(axes, task, params, residuals):
+def _forecast(axes, task, params, residuals, after):
     table, frame = task.table, task.frame
     times, values, ends = table.times[0], table.values[0], frame.ends[0]
     first = max(0, len(values) - _ROWS)
@@ -56,15 +55,13 @@ def _forecast(axes, task, params, residuals):
         axes.plot(
             at, frames.values(frame, found.z)[rows, 0], color=color, linewidth=1.2, label=label
         )
-    horizon = task.config.horizon
-    z, scale = task.ahead(params, horizon) if not table.features else (None, None)
-    if z is not None:
-        after = calendar.following(times, horizon, table.frequency)
-        half = backtest.half_widths(residuals, 0.95, horizon) * scale[0]
-        low, high = (frames.values(frame, z[0] + sign * half) for sign in (-1, 1))
-        axes.fill_between(after, low, high, color="tab:purple", alpha=0.15, lw=0)
-        label = f"the next {horizon}"
-        axes.plot(after, frames.values(frame, z[0]), color="tab:purple", linewidth=1.2, label=label)
+    ahead = [row for row in after if row["series"] == table.names[0]]
+    if ahead:
+        at = calendar.following(times, len(ahead), table.frequency)
+        low, middle, high = ([r[k] for r in ahead] for k in ("lower", "forecast", "upper"))
+        axes.fill_between(at, low, high, color="tab:purple", alpha=0.15, lw=0)
+        label = f"the next {len(ahead)}"
+        axes.plot(at, middle, color="tab:purple", linewidth=1.2, label=label)
     if first <= ends[1] < len(values):
         axes.axvline(times[ends[1]], color="gray", linewidth=0.8, linestyle="--")
     axes.set(title=f"{task.config.name}:{task.config.variant}", ylabel=table.names[0])

@@ -1,0 +1,52 @@
+"""Forecasts of your own series, from a CSV file.
+
+    python train.py --config=configs/forecast.py --config.data.path=my.csv --run=runs/mine
+    python -m zoo.predict --run=runs/mine --horizon=24
+
+    python train.py --config=configs/forecast.py:ett              ETTh1, all seven channels, 96 hours
+    python train.py --config=configs/forecast.py:ett_336          the same, 336 hours
+    python train.py --config=configs/forecast.py:ett_univariate   its oil temperature alone, 96 hours
+    python train.py --config=configs/forecast.py:ett_univariate_336
+
+A file has a header line; a column of time stamps is found, every column of numbers is a series, and one
+model is trained for all. --config.data.column, .time, .frequency, .key (long format) and .known (features
+known in advance) say otherwise; --config.horizon is how far ahead, --config.model.length how much of the
+past is read. The last fifth is the test part, the fifth before it chooses when to stop. Without a path
+it forecasts the airline passengers.
+
+ETTh1 has the customary split of 12, 4 and 4 months; errors are in units of each channel's standard
+deviation in training (test_scaled_mse, test_scaled_mae). Times and scores are in the README's table.
+"""
+
+from zoo import config as configs
+
+VARIANTS = ("own", "ett", "ett_336", "ett_univariate", "ett_univariate_336")
+
+
+def get_config(variant="own"):
+    c = configs.forecasting()
+    c.name, c.variant = "forecast", variant
+    c.best.metric = "valid_loss"
+    if variant == "own":
+        c.data.update({"valid": 0.2, "test": 0.2, "calendar": True})
+        c.model.update({"center": "last", "linear": True, "dropout_out": 0.2})
+        c.batch_size, c.epochs, c.eval_epochs, c.log_every, c.patience = 32, 200.0, 5.0, 100, 10
+        c.optimizer.update({"learning_rate": 3e-3})
+        return c
+    horizon = 336 if variant.endswith("336") else 96
+    c.about = f"ETTh1, {horizon} hours ahead"
+    c.to_beat = {
+        "ett": "DLinear 0.386 / 0.400",
+        "ett_336": "",
+        "ett_univariate": "",
+        "ett_univariate_336": "",
+    }[variant]
+    c.show = ("test_scaled_mse", "test_scaled_mae")
+    c.data.update({"name": "etth1", "rows": 14400, "valid": 2880.0, "test": 2880.0})
+    c.data.column = "OT" if "univariate" in variant else ""
+    c.horizon = c.model.horizon = horizon
+    c.model.update({"length": 96, "patch": 24, "hidden": 128, "center": "last", "linear": True})
+    c.model.update({"dropout_out": 0.3})
+    c.batch_size, c.epochs, c.eval_epochs, c.log_every, c.patience = 256, 10.0, 0.5, 100, 6
+    c.optimizer.update({"learning_rate": 1e-3, "schedule": "cosine"})
+    return c
