@@ -90,7 +90,7 @@ def read_series(
                 raise DataError(f"{sheet.name}: the column {c.name!r} cannot have two roles")
     else:
         free = [c for c in sheet.columns if c.name not in taken]
-        columns = [c for c in free if _looks_numeric(c.cells)] or free
+        columns = [c for c in free if _looks_numeric(c.cells, sheet.delimiter == ";")] or free
     if not columns:
         raise DataError(f"{sheet.name}: there is no column of values beside {', '.join(taken)}")
     if keys and len(columns) > 1:
@@ -368,9 +368,9 @@ def _is_time(cell):
         return bool(re.fullmatch(r"\d{1,2}[/.]\d{1,2}[/.]\d{4}", cell))
 
 
-def _looks_numeric(cells):
+def _looks_numeric(cells, decimal_comma):
     seen = [c for c in cells[:200] if c.lower() not in _MISSING]
-    return bool(seen) and sum(_number(c) is not None for c in seen) > len(seen) / 2
+    return bool(seen) and sum(_number(c, decimal_comma) is not None for c in seen) > len(seen) / 2
 
 
 def _split(names):
