@@ -81,8 +81,9 @@ class ForecastingTask:
         frame = self._frame(self.table, max(self.config.horizon, self.config.model.horizon))
         self._check_lengths(frame)
         flat = (frame.scale == 1) & [np.ptp(v) == 0 for v in self.table.values]
-        for name in np.array(self.table.names)[flat & (self.config.data.scaler != "none")]:
-            print(f"warning: series {name!r} is constant; its scale is taken as 1", file=sys.stderr)
+        for name, constant in zip(self.table.names, flat, strict=True):
+            if constant and self.config.data.scaler != "none":
+                print(f"warning: series {name!r} is constant; its scale is 1", file=sys.stderr)
         return frame
 
     @cached_property
@@ -186,7 +187,7 @@ class ForecastingTask:
         found = self.backtest(params, split)
         if split == "train":
             return {"train_rmse": found.scores()["train_rmse"]}
-        values = found.scores() | {f"{split}_loss": self._split_loss(params, split)}
+        values = {f"{split}_loss": self._split_loss(params, split)} | found.scores()
         if split == "test":
             values |= found.interval_scores(self.residuals(params))
             values |= found.baseline_scores(classical=self.config.baselines == "classical")
