@@ -13,7 +13,8 @@ __all__ = ["load"]
 def load(run: str | Path):
     """(model, params) of a finished run folder: the Flax module and its best parameters.
 
-    For a language model: ``carry, logits = model.apply(params, tokens)`` with tokens (B, T) ints.
+    For a language model: ``carry, logits = model.apply(params, tokens)`` with tokens (B, T) ints; for a
+    forecaster see ``zoo.models.Forecaster``.
     Raises zoo.errors.UserError where the folder is no finished run.
     """
     from zoo.train.command import load as load_run
