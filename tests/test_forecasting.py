@@ -81,7 +81,7 @@ def test_no_baseline_looks_ahead():
         np.testing.assert_array_equal(one[name][:15], other[name][:15])
 
 
-def test_baselines_of_hard_series_are_finite_or_left_out():
+def test_baserows_hard_series_are_finite_or_left_out():
     for values in (np.zeros(40), np.arange(-20.0, 20), np.ones(5)):
         found = baselines.forecasts(values, len(values) - 2, 1, 12, classical=True)
         assert "persistence" in found and all(np.isfinite(f).all() for f in found.values())
@@ -207,7 +207,8 @@ def test_train_then_predict_from_the_run_and_from_newer_data(tmp_path, capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [r["time"] for r in lines[:2]] == ["2015-11", "2015-12"] and len(lines) == 10
     assert all(r["lower"] < r["forecast"] < r["upper"] for r in lines)
-    written = list(csv.DictReader((run / "predictions.csv").open()))
+    rows = (run / "predictions.csv").read_text().splitlines()
+    written = list(csv.DictReader(rows))
     assert [r["series"] for r in written] == ["a"] * 5 + ["b"] * 5
     same = ["predict", f"--run={run}", "--horizon=5", f"--input={tmp_path / 'moved.csv'}"]
     assert predict.main(same) == 0
