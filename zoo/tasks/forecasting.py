@@ -24,12 +24,10 @@ from ml_collections import ConfigDict
 
 from zoo import data as zd
 from zoo import random
-from zoo.cells import CELLS
-from zoo.config import choose, require
 from zoo.data import frames
 from zoo.errors import UserError
 from zoo.models import Forecaster
-from zoo.tasks import backtest
+from zoo.tasks import backtest, limits
 from zoo.tasks.protocol import Sum
 
 _BLOCK = 1024  # windows of the evaluation that are forecast at once
@@ -46,7 +44,7 @@ class ForecastingTask:
 
     def __init__(self, config: ConfigDict, table: zd.Table | None = None):
         """The series are read when they are first needed. Raises UserError for keys out of range."""
-        check(config)
+        limits.check(config)
         self.config = config
         self._given = table
 
@@ -79,7 +77,7 @@ class ForecastingTask:
     def frame(self) -> frames.Frame:
         """The series as the network sees them. Raises UserError where one is too short."""
         frame = self._frame(self.table, max(self.config.horizon, self.config.model.horizon))
-        self._check_lengths(frame)
+        limits.check_lengths(self.config, self.table, frame)
         flat = (frame.scale == 1) & [np.ptp(v) == 0 for v in self.table.values]
         for name, constant in zip(self.table.names, flat, strict=True):
             if constant and self.config.data.scaler != "none":
@@ -243,7 +241,7 @@ class ForecastingTask:
         UserError where it does not fit.
         """
         table = table or self.table
-        self._check_input(table, horizon)
+        limits.check_input(self.config, self.table, table, len(self.frame.a), horizon)
         blocks = -(-horizon // self.config.model.horizon)
         frame = self._frame(table, blocks * self.config.model.horizon, like=self.frame)
         half = backtest.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
@@ -288,25 +286,6 @@ class ForecastingTask:
             origins = np.stack([np.full(len(t), i), t], axis=1)
             u.append(self.forecasts(params, origins, horizon, frame).mean(0)[-1])
         return frames.undo(frame, ends, np.stack(u))
-
-    def _check_input(self, table, horizon):
-        for what, new, old in (
-            ("series", _list(table.names), _list(self.table.names)),
-            ("frequency", table.frequency.name, self.table.frequency.name),
-        ):
-            if new != old:
-                raise UserError(f"the input has the {what} {new}; this model forecasts {old}")
-        need = len(self.frame.a) + self.config.model.length
-        for name, values, known in zip(table.names, table.values, table.known, strict=True):
-            if len(values) < need:
-                raise UserError(
-                    f"series {name!r} has {len(values)} rows; the model reads {need} to forecast"
-                )
-            if table.features and len(known) - len(values) < horizon:
-                raise UserError(
-                    f"series {name!r}: {_list(table.features)} must be known for {horizon} rows after "
-                    f"the last value; there are {len(known) - len(values)}: add rows with empty values"
-                )
 
     @partial(jax.jit, static_argnums=(0, 4))
     def _roll(self, params, data, origins, horizon):
@@ -414,24 +393,6 @@ class ForecastingTask:
             future=future,
         )
 
-    def _check_lengths(self, frame):
-        c, lags = self.config, len(frame.a)
-        need = lags + c.model.length + c.model.horizon + c.data.skip_last
-        for name, n, ends in zip(self.table.names, frame.lengths, frame.ends, strict=True):
-            lags_text = f" + {lags} of differencing" if lags else ""
-            if ends[0] < need:
-                raise UserError(
-                    f"series {name!r} has {n} rows, of which {max(0, ends[0])} are for training; input "
-                    f"{c.model.length} + horizon {c.model.horizon}{lags_text} needs {need}: use a longer "
-                    "series, or smaller --config.model.length, --config.model.horizon, --config.data.test"
-                )
-            for split, rows in (("valid", ends[1] - ends[0]), ("test", ends[2] - ends[1])):
-                if 0 < rows < c.model.horizon:
-                    raise UserError(
-                        f"series {name!r}: its {split} part has {rows} rows, fewer than the horizon "
-                        f"{c.model.horizon}: set --config.data.{split} higher, or to 0 for none"
-                    )
-
     def _columns(self):
         d = self.config.data
         names = ("column", "time", "frequency", "key", "known")
@@ -459,48 +420,6 @@ class ForecastingTask:
         return jax.tree.map(lambda a: jnp.broadcast_to(a[None], (n, *a.shape)), tree)
 
 
-def check(config: ConfigDict) -> None:
-    """Raises UserError for a model or data key out of range."""
-    c = config
-    choose(c, "model.cell", CELLS)
-    choose(c, "model.center", ("none", "last"))
-    choose(c, "data.transform", ("none", "log"))
-    choose(c, "data.scaler", ("standard", "minmax", "none"))
-    choose(c, "data.scale", ("train", "all"))
-    choose(c, "data.missing", ("error", "interpolate"))
-    choose(c, "loss", _LOSSES)
-    choose(c, "baselines", ("naive", "classical"))
-    for key in ("batch_size", "horizon", "model.hidden", "model.layers", "model.length"):
-        require(c, key, 1)
-    for key in ("model.horizon", "model.patch", "ensemble.members"):
-        require(c, key, 1)
-    for key in ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed"):
-        require(c, key, 0)
-    for key in ("model.dropout", "model.dropout_out", "ensemble.holdout"):
-        require(c, key, 0, 0.9)
-    if c.model.length % c.model.patch:
-        raise UserError(
-            f"--config.model.patch={c.model.patch}: must divide --config.model.length={c.model.length}"
-        )
-    if not all(isinstance(lag, int) and lag > 0 for lag in c.data.difference):
-        raise UserError(
-            f"--config.data.difference={c.data.difference}: lags of at least 1, such as '(1, 12)', or "
-            "'()' for none"
-        )
-    if c.model.stateful and c.batch_size != 1:
-        raise UserError(
-            f"--config.batch_size={c.batch_size}: must be 1 with --config.model.stateful"
-        )
-    if c.ensemble.holdout and c.ensemble.members < 2:
-        raise UserError(
-            f"--config.ensemble.holdout={c.ensemble.holdout}: needs --config.ensemble.members of 2 or more"
-        )
-    if c.best.metric.startswith("valid_") and not c.data.valid:
-        raise UserError(
-            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
-        )
-
-
 def _take(array, rows):
     """array[rows]; of one row as a slice, which XLA's CPU loops do faster than a gather."""
     if len(rows) == 1:
@@ -521,7 +440,3 @@ def _cut(array, series, start, width):
 
 def _restart(carry, new):
     return jax.tree.map(lambda a: jnp.where(new[0], jnp.zeros_like(a), a), carry)
-
-
-def _list(names):
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -1,0 +1,98 @@
+"""What a forecasting config may hold and a series must bring: every mistake named before training."""
+
+from ml_collections import ConfigDict
+
+from zoo.cells import CELLS
+from zoo.config import choose, require
+from zoo.data import Table
+from zoo.data.frames import Frame
+from zoo.errors import UserError
+
+LOSSES = ("mse", "mae", "huber")
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a model or data key out of range."""
+    c = config
+    choose(c, "model.cell", CELLS)
+    choose(c, "model.center", ("none", "last"))
+    choose(c, "data.transform", ("none", "log"))
+    choose(c, "data.scaler", ("standard", "minmax", "none"))
+    choose(c, "data.scale", ("train", "all"))
+    choose(c, "data.missing", ("error", "interpolate"))
+    choose(c, "loss", LOSSES)
+    choose(c, "baselines", ("naive", "classical"))
+    for key in ("batch_size", "horizon", "model.hidden", "model.layers", "model.length"):
+        require(c, key, 1)
+    for key in ("model.horizon", "model.patch", "ensemble.members"):
+        require(c, key, 1)
+    for key in ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed"):
+        require(c, key, 0)
+    for key in ("model.dropout", "model.dropout_out", "ensemble.holdout"):
+        require(c, key, 0, 0.9)
+    if c.model.length % c.model.patch:
+        raise UserError(
+            f"--config.model.patch={c.model.patch}: must divide --config.model.length={c.model.length}"
+        )
+    if not all(isinstance(lag, int) and lag > 0 for lag in c.data.difference):
+        raise UserError(
+            f"--config.data.difference={c.data.difference}: lags of at least 1, such as '(1, 12)', or "
+            "'()' for none"
+        )
+    if c.model.stateful and c.batch_size != 1:
+        raise UserError(
+            f"--config.batch_size={c.batch_size}: must be 1 with --config.model.stateful"
+        )
+    if c.ensemble.holdout and c.ensemble.members < 2:
+        raise UserError(
+            f"--config.ensemble.holdout={c.ensemble.holdout}: needs --config.ensemble.members of 2 or more"
+        )
+    if c.best.metric.startswith("valid_") and not c.data.valid:
+        raise UserError(
+            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
+        )
+
+
+def check_lengths(config: ConfigDict, table: Table, frame: Frame) -> None:
+    """Raises UserError, with the numbers, for a series that is too short for one window."""
+    c, lags = config, len(frame.a)
+    need = lags + c.model.length + c.model.horizon + c.data.skip_last
+    for name, n, ends in zip(table.names, frame.lengths, frame.ends, strict=True):
+        lags_text = f" + {lags} of differencing" if lags else ""
+        if ends[0] < need:
+            raise UserError(
+                f"series {name!r} has {n} rows, of which {max(0, ends[0])} are for training; input "
+                f"{c.model.length} + horizon {c.model.horizon}{lags_text} needs {need}: use a longer "
+                "series, or smaller --config.model.length, --config.model.horizon, --config.data.test"
+            )
+        for split, rows in (("valid", ends[1] - ends[0]), ("test", ends[2] - ends[1])):
+            if 0 < rows < c.model.horizon:
+                raise UserError(
+                    f"series {name!r}: its {split} part has {rows} rows, fewer than the horizon "
+                    f"{c.model.horizon}: set --config.data.{split} higher, or to 0 for none"
+                )
+
+
+def check_input(config: ConfigDict, trained: Table, table: Table, lags: int, horizon: int) -> None:
+    """Raises UserError where newer data is not of the same series, or too short, or lacks its plans."""
+    for what, new, old in (
+        ("series", _list(table.names), _list(trained.names)),
+        ("frequency", table.frequency.name, trained.frequency.name),
+    ):
+        if new != old:
+            raise UserError(f"the input has the {what} {new}; this model forecasts {old}")
+    need = lags + config.model.length
+    for name, values, known in zip(table.names, table.values, table.known, strict=True):
+        if len(values) < need:
+            raise UserError(
+                f"series {name!r} has {len(values)} rows; the model reads {need} to forecast"
+            )
+        if table.features and len(known) - len(values) < horizon:
+            raise UserError(
+                f"series {name!r}: {_list(table.features)} must be known for {horizon} rows after "
+                f"the last value; there are {len(known) - len(values)}: add rows with empty values"
+            )
+
+
+def _list(names):
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
