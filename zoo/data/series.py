@@ -323,7 +323,7 @@ def _check_gaps(sheet, steps, times, freq, name):
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
     raise DataError(
         f"{sheet.name}: series {name!r} lacks {stamps}{more} (by {freq.name}); add the rows, use "
-        "--config.data.missing=interpolate, or set --config.data.frequency"
+        "--config.data.missing=interpolate, or count rows with --config.data.frequency=row"
     )
 
 
