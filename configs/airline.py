@@ -1,6 +1,6 @@
 """The airline passengers 1949-1960, one month ahead (source 003).
 
-    python train.py --config=configs/airline.py               best: beats the classical methods
+    python train.py --config=configs/airline.py               best: log, seasonal differences, 32 members
     python train.py --config=configs/airline.py:regression    the source's five, its own protocol
     python train.py --config=configs/airline.py:window
     python train.py --config=configs/airline.py:timesteps

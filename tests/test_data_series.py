@@ -109,6 +109,31 @@ FAULTS = {
     "time": (MONTHS, {"time": "tim"}, "did you mean 'time'"),
     "key": (MONTHS, {"key": "othr"}, "did you mean 'other'"),
     "known": (MONTHS, {"known": "othr"}, "did you mean 'other'"),
+    "frequency without times": (
+        "v,w\n1,2\n3,4\n",
+        {"frequency": "month"},
+        "needs a column of times",
+    ),
+    "wrong stamp": (
+        "t,v\n2020-01,1\n202x-02,2\n2020-03,3\n",
+        {},
+        "line 3.*'202x-02' is no time stamp",
+    ),
+    "one row of a key": (
+        "k,t,v\nA,2020-01,1\nA,2020-02,2\nB,2020-01,1\n",
+        {"key": "k"},
+        "series 'B': one row has no frequency",
+    ),
+    "mistyped year": (
+        "t,v\n2020-01,1\n2020-02,2\n2020-03,2\n2200-04,3\n",
+        {"missing": "interpolate"},
+        "line 5.*is 2200-04 after 2020-03 right",
+    ),
+    "feature missing": (
+        "t,v,p\n2020-01,1,\n2020-02,2,1\n2020-03,2,1\n",
+        {"missing": "interpolate", "known": "p"},
+        "line 2, column 'p'.*cannot be interpolated",
+    ),
     "frequency": (MONTHS, {"frequency": "mont"}, "did you mean 'month'"),
     "missing option": (MONTHS, {"missing": "drop"}, "'error' or 'interpolate'"),
     "no header": ("2020-01,1\n2020-02,2\n2020-03,3\n", {}, "no header.*time,value"),

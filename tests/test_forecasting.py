@@ -166,6 +166,43 @@ def test_an_incomplete_batch_weighs_nothing_more():
     assert sum(float(s.weight) for s in sums) == 92
 
 
+def test_a_batch_that_all_members_hold_out_teaches_nothing():
+    task = tasks.make(make("best", ensemble__members=2, model__hidden=4))
+    task.__dict__["_kept"] = np.zeros_like(task._kept)
+    batch = task.gather(task.data("train"), task.indices(task.order("train", 0), 0))
+    params = task.init(jax.random.key(0))
+
+    def objective(params):
+        loss = task.loss(params, (), batch, jax.random.key(0))[0]["loss"]
+        return loss.total / loss.weight
+
+    value, gradient = jax.value_and_grad(objective)(params)
+    assert float(value) == 0
+    assert all((np.asarray(g) == 0).all() for g in jax.tree.leaves(gradient))
+
+
+def test_newer_data_is_scaled_as_the_training_data_was():
+    """What is known in advance too: a constant price must not become zero."""
+    n = 40
+    plan, values = np.arange(n, dtype=float)[:, None], np.sin(np.arange(n))
+    month = zd.calendar.frequency("month")
+    times = (np.datetime64("2020-01") + np.arange(n)).astype("datetime64[s]")
+    table = zd.Table(("a",), (times,), (values,), (plan,), ("price",), month)
+    frame = frames.frame(table, test=10)
+    part = zd.Table(("a",), (times[30:],), (values[30:],), (plan[30:],), ("price",), month)
+    got = frames.frame(part, like=frame)
+    np.testing.assert_allclose(got.known[0], frame.known[0, 30:40], rtol=1e-6)
+    np.testing.assert_allclose(got.u[0], frame.u[0, 30:], rtol=1e-6)
+
+
+def test_scores_tables_and_plots_share_one_set_of_forecasts(monkeypatch):
+    task = tasks.make(make("window"))
+    params = task.init(jax.random.key(0))
+    assert task.backtest(params, "test") is task.backtest(params, "test")
+    other = jax.tree.map(lambda a: a + 1, params)
+    assert (task.backtest(other, "test").z != task.backtest(params, "test").z).any()
+
+
 def test_values_after_the_origin_change_no_forecast(tmp_path):
     table = zd.named("airline")
     later = table.values[0].copy()
@@ -233,6 +270,9 @@ def test_train_then_predict_from_the_run_and_from_newer_data(tmp_path, capsys):
         ({"model__stateful": True}, "batch_size=16: must be 1"),
         ({"data__name": "airlin"}, "did you mean 'airline'"),
         ({"best__metric": "valid_loss"}, "no validation part"),
+        ({"best__metric": "valid_rsme"}, "did you mean 'valid_rmse'"),
+        ({"best__metric": "valid_loss", "data__valid": 0.001}, "valid part has 0 rows"),
+        ({"loss": "mes"}, "did you mean 'mse'"),
         ({"ensemble__members": 1}, "holdout=.*needs"),
     ],
 )

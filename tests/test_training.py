@@ -252,7 +252,7 @@ def test_dispatch_length_does_not_change_the_bits(config):
     rule = loop.optimizer(task, config)
     by_one = loop.begin(task, rule, config)
     steps = loop.program(task, rule, config, by_one)
-    data, order = jnp.asarray(task.data("train")), loop.orders(task, loop.plan(task, config), 0)
+    data, order = jnp.asarray(task.data("train")), loop.orders(task, loop.plan(task, config))(0)
     for _ in range(6):
         by_one = steps(by_one, data, order, jnp.int32(1))
     at_once = steps(loop.begin(task, rule, config), data, order, jnp.int32(6))

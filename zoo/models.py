@@ -4,6 +4,7 @@ Linen, because its ``init`` and ``apply`` are pure functions of parameters and k
 is. For NNX, wrap a module in ``flax.nnx.bridge.ToNNX``.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import flax.linen as nn
@@ -45,10 +46,7 @@ class LanguageModel(nn.Module):
     def setup(self):
         sizes = self._sizes()
         self.embedding = self.param("embedding", normal(0.1), (self.vocab, self.embed))
-        self.stack = [
-            self.param(f"layer_{i}", lambda key, i=i: self._cell.init(key, sizes[i], sizes[i + 1]))
-            for i in range(self.layers)
-        ]
+        self.stack = _layers(self, self._cell, sizes)
         self.bias = self.param("bias", nn.initializers.zeros, (self.vocab,))
         if not self.tie:
             self.kernel = self.param("kernel", glorot_uniform(), (sizes[-1], self.vocab))
@@ -77,12 +75,7 @@ class LanguageModel(nn.Module):
     @nn.nowrap
     def carry(self, batch: int) -> tuple[Carry, ...]:
         """The zero carry of each layer for ``batch`` sequences."""
-        sizes = self._sizes()
-        shapes = [
-            jax.eval_shape(lambda i=i: self._cell.init(jax.random.key(0), sizes[i], sizes[i + 1]))
-            for i in range(self.layers)
-        ]
-        return tuple(self._cell.carry(p, batch) for p in shapes)
+        return _zero_carry(self._cell, self._sizes(), batch)
 
     @property
     def _cell(self):
@@ -132,11 +125,7 @@ class Forecaster(nn.Module):
     dropout_out: float = 0.0
 
     def setup(self):
-        sizes = [self.patch + self.known + self.embed] + [self.hidden] * self.layers
-        self.stack = [
-            self.param(f"layer_{i}", lambda key, i=i: self._cell.init(key, sizes[i], sizes[i + 1]))
-            for i in range(self.layers)
-        ]
+        self.stack = _layers(self, self._cell, self._sizes())
         read = self.hidden + self.horizon * self.known
         self.kernel = self.param("kernel", glorot_uniform(), (read, self.horizon))
         self.bias = self.param("bias", nn.initializers.zeros, (self.horizon,))
@@ -186,11 +175,27 @@ class Forecaster(nn.Module):
     @nn.nowrap
     def carry(self, batch: int) -> tuple[Carry, ...]:
         """The zero carry of each layer for ``batch`` windows."""
-        cell = self._cell
-        size = self.patch + self.known + self.embed
-        shape = jax.eval_shape(lambda: cell.init(jax.random.key(0), size, self.hidden))
-        return tuple(cell.carry(shape, batch) for _ in range(self.layers))
+        return _zero_carry(self._cell, self._sizes(), batch)
 
     @property
     def _cell(self):
         return CELLS[self.cell]()
+
+    @nn.nowrap
+    def _sizes(self):
+        return [self.patch + self.known + self.embed] + [self.hidden] * self.layers
+
+
+def _layers(module, cell, sizes):
+    """The parameters of a stack of layers; layer i takes sizes[i] inputs and has sizes[i + 1] units."""
+    return [
+        module.param(f"layer_{i}", lambda key, d=d, h=h: cell.init(key, d, h))
+        for i, (d, h) in enumerate(pairwise(sizes))
+    ]
+
+
+def _zero_carry(cell, sizes, batch):
+    """The zero carry of each layer of such a stack for ``batch`` sequences."""
+    key = jax.random.key(0)
+    shapes = [jax.eval_shape(lambda d=d, h=h: cell.init(key, d, h)) for d, h in pairwise(sizes)]
+    return tuple(cell.carry(params, batch) for params in shapes)

@@ -24,8 +24,6 @@ from jax import Array, lax
 
 from zoo.cells import Carry, Cell, Params
 
-# Time steps that are written out one after the other instead of looped over: for a few small steps
-# XLA's loop costs more than what is in it.
 _SHORT = 4
 
 
@@ -190,19 +188,19 @@ def _column(flags, like):
     return flags.reshape(flags.shape + (1,) * (like.ndim - 1))
 
 
+def _scan(body, carry, at, reverse):
+    """lax.scan, with a few steps written out: XLA's loop costs more than what is in them."""
+    short = len(jax.tree.leaves(at)[0]) <= _SHORT
+    return lax.scan(body, carry, at, reverse=reverse, unroll=short)
+
+
 def _plain(cell, reverse, params, w_h, gx, carry, mask, resets):
     def body(carry, at):
         gx, mask, reset = at
         carry = _restart(carry, reset)
         return _gated(cell, params, carry, gx, carry.h @ w_h, mask)
 
-    return lax.scan(
-        body,
-        carry,
-        (gx, mask, resets),
-        reverse=reverse,
-        unroll=len(jax.tree.leaves(gx)[0]) <= _SHORT,
-    )
+    return _scan(body, carry, (gx, mask, resets), reverse)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -218,13 +216,7 @@ def _forward(cell, reverse, params, w_h, gx, carry, mask, resets):
         new, y = _gated(cell, params, carry, gx, gh, mask)
         return new, (y, carry, gh)
 
-    last, (ys, carries, gh) = lax.scan(
-        body,
-        carry,
-        (gx, mask, resets),
-        reverse=reverse,
-        unroll=len(jax.tree.leaves(gx)[0]) <= _SHORT,
-    )
+    last, (ys, carries, gh) = _scan(body, carry, (gx, mask, resets), reverse)
     return (last, ys), (params, w_h, gx, gh, carries, mask, resets)
 
 
@@ -250,9 +242,7 @@ def _backward(cell, reverse, kept, cotangents):
 
     zeros = _varying(jax.tree.map(jnp.zeros_like, params), like=params)
     at = (carries, gx, gh, mask, resets, d_ys)
-    (d_carry, d_params), (d_gx, d_gh) = lax.scan(
-        body, (d_last, zeros), at, reverse=not reverse, unroll=len(jax.tree.leaves(gx)[0]) <= _SHORT
-    )
+    (d_carry, d_params), (d_gx, d_gh) = _scan(body, (d_last, zeros), at, not reverse)
     d_w_h = jnp.einsum("tbh,tbg->hg", carries.h, d_gh)
     return d_params, d_w_h, d_gx, d_carry, None, None
 

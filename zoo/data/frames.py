@@ -30,6 +30,7 @@ class Frame(NamedTuple):
     lengths: (N,) rows of each series
     ends:    (N, 3) the row at which each split ends: train, valid, test
     shift, scale: (N,) float64
+    plans:   (2, N, columns) float64, shift and scale of what is known in advance
     a:       (D,) float64, a_j at j - 1
     logs:    z is the logarithm
     """
@@ -41,6 +42,7 @@ class Frame(NamedTuple):
     ends: np.ndarray
     shift: np.ndarray
     scale: np.ndarray
+    plans: np.ndarray
     a: np.ndarray
     logs: bool
 
@@ -65,7 +67,7 @@ def frame(
     scaler:     "standard" (mean 0, deviation 1), "minmax" (0 to 1) or "none"
     scale:      what it is measured on, "train" (honest) or "all" (looks ahead, as many tutorials do)
     valid, test: the last rows, as a fraction of each series or, from 1 on, a number of rows
-    like:       the frame of the training data, whose shift and scale are taken over
+    like:       the frame of the training data, whose shifts and scales are taken over
     future:     rows after the end that ``known`` must reach
 
     Raises DataError for values that a logarithm does not take, with series and time.
@@ -89,11 +91,14 @@ def frame(
     if like is None:
         last = lengths if scale == "all" else ends[:, 0]
         shift, spread = _measure(d, last, scaler)
+        seen = [k[: max(1, end)] for k, end in zip(table.known, ends[:, 0], strict=True)]
+        deviation = np.stack([k.std(axis=0) for k in seen])
+        plans = np.stack([[k.mean(axis=0) for k in seen], np.where(deviation > 0, deviation, 1)])
     else:
-        shift, spread = like.shift, like.scale
+        shift, spread, plans = like.shift, like.scale, like.plans
     u = np.nan_to_num((d - shift[:, None]) / spread[:, None]).astype(np.float32)
-    known = _known(table, rows, future, with_calendar, ends)
-    return Frame(z, u, known, lengths, ends, shift, spread, a, transform == "log")
+    known = _known(table, rows, future, with_calendar, plans)
+    return Frame(z, u, known, lengths, ends, shift, spread, plans, a, transform == "log")
 
 
 def coefficients(lags: Sequence[int]) -> np.ndarray:
@@ -171,22 +176,16 @@ def _measure(d, last, scaler):
     return shift, np.where(constant, 1.0, scale)
 
 
-def _known(table, rows, future, with_calendar, ends):
-    n = len(table.names)
-    width = max(rows + future, max((len(k) for k in table.known), default=0))
-    parts = []
-    if table.features:
-        plans = np.zeros((n, width, len(table.features)))
-        for i, k in enumerate(table.known):
-            seen = k[: max(1, ends[i, 0])]
-            spread = seen.std(axis=0)
-            plans[i, : len(k)] = (k - seen.mean(axis=0)) / np.where(spread > 0, spread, 1)
-        parts.append(plans)
+def _known(table, rows, future, with_calendar, plans):
+    width = max(rows + future, *(len(k) for k in table.known))
+    known = np.zeros((len(table.names), width, len(table.features)))
+    for i, k in enumerate(table.known):
+        known[i, : len(k)] = (k - plans[0, i]) / plans[1, i]
+    parts = [known]
     if with_calendar:
         stamps = [
             np.concatenate([t, calendar.following(t, width - len(t), table.frequency)])
             for t in table.times
         ]
         parts.append(np.stack([calendar.features(s, table.frequency) for s in stamps]))
-    parts.append(np.zeros((n, width, 0)))
     return np.concatenate(parts, axis=2).astype(np.float32)

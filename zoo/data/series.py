@@ -229,11 +229,13 @@ def _read(path):
 
 
 def _find_time(sheet, taken):
-    """The first column of time stamps; whole numbers only where the column's name says time."""
+    """The first column that is mostly time stamps (a wrong one among them is then named); whole numbers
+    only where the column's name says time."""
     for column in sheet.columns:
         if column.name in taken:
             continue
-        if column.name.lower() in _TIME_NAMES or all(map(_is_time, column.cells[:20])):
+        first = column.cells[:20]
+        if column.name.lower() in _TIME_NAMES or sum(map(_is_time, first)) > len(first) / 2:
             return column
     return None
 
@@ -256,7 +258,15 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
         _check_order(sheet, times, place, stamps, at)
     else:
         times = np.arange(len(at))
-    freq = calendar.frequency(frequency) if frequency else calendar.infer(times)
+    try:
+        freq = calendar.frequency(frequency) if frequency else calendar.infer(times)
+    except DataError as error:
+        raise DataError(f"{sheet.name}: series {name!r}: {error}") from None
+    if freq.unit != "row" and times.dtype.kind != "M":
+        raise DataError(
+            f"{sheet.name}: --config.data.frequency={frequency} needs a column of times; name it with "
+            "--config.data.time"
+        )
     if freq.unit == "row" and times.dtype.kind == "M":
         times = np.arange(len(at))
     steps = calendar.places(times, freq)
@@ -267,24 +277,31 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
             f"begins at {stamps.cells[at[0]]}"
         )
     size, end = int(steps[-1]) + 1, int(steps[last - 1]) + 1
+    whole = [(values, column, last)]
+    whole += [(f, p, len(at)) for f, p in zip(features, plans, strict=True)]
     if missing == "error":
         _check_gaps(sheet, steps, times, freq, name)
-        whole = [(f, p, len(at)) for f, p in zip(features, plans, strict=True)]
-        for data, c, n in [(values, column, last), *whole]:
+        for data, c, n in whole:
             if np.isnan(data[:n]).any():
                 i = int(np.argmax(np.isnan(data[:n])))
                 raise DataError(
                     f"{sheet.place(at[i], c.name)}: the value is missing ({c.cells[at[i]]!r}); fill it in, "
                     "or use --config.data.missing=interpolate"
                 )
+    elif size > 2 * len(at):
+        gap = int(np.argmax(np.diff(steps)))
+        raise DataError(
+            f"{place(gap + 1)}: {size - len(at)} rows would be filled in for {len(at)} that are there; is "
+            f"{stamps.cells[at[gap + 1]]} after {stamps.cells[at[gap]]} right?"
+        )
     full = np.concatenate([times[:1], calendar.following(times[:1], size - 1, freq)])
     full[steps] = times
-    for data, n in [(values, last), *((f, len(at)) for f in features)]:
+    for data, c, n in whole:
         if np.isnan(data[0]) or np.isnan(data[n - 1]):
             i = 0 if np.isnan(data[0]) else n - 1
             raise DataError(
-                f"{sheet.place(at[i], column.name)}: the first and last values cannot be interpolated; "
-                "remove that row"
+                f"{sheet.place(at[i], c.name)}: the first and last values cannot be interpolated; remove "
+                "that row"
             )
     filled = _fill(steps[:last], values[:last], end)
     known = np.stack([_fill(steps, f, size) for f in features], axis=1) if features else None

@@ -38,11 +38,7 @@ class Backtest(NamedTuple):
         "_ahead". scaled_mse and scaled_mae are of all H steps in units of each series' scale."""
         actual = frames.values(self.frame, self.truth)
         found = self._scores(actual, frames.values(self.frame, self.z), self.split)
-        whole = np.isfinite(actual).all(axis=1)
-        if self.z.shape[1] > 1 and whole.any():
-            errors = (self.truth - self.z)[whole] / self.frame.scale[self.origins[whole, 0], None]
-            found[f"{self.split}_scaled_mse"] = float(np.mean(errors**2))
-            found[f"{self.split}_scaled_mae"] = float(np.mean(np.abs(errors)))
+        found |= self._scaled(self.truth - self.z, self.split)
         if self.source and self.split == "test":
             look_back, skip = self.source
             series, t = self.origins.T
@@ -70,40 +66,16 @@ class Backtest(NamedTuple):
         half = half[None] * self.frame.scale[self.origins[:, 0], None]
         return self.z - half, self.z + half
 
-    def baseline_scores(self, classical: bool) -> dict[str, float]:
-        """rmse and mase of each baseline, one step ahead and "_ahead", fitted on what comes before."""
+    def baseline_scores(self, others: dict[str, np.ndarray]) -> dict[str, float]:
+        """rmse and mase of each baseline (n, H), one step ahead and "_ahead", and its scaled errors."""
         found: dict[str, float] = {}
         actual = frames.values(self.frame, self.truth)
-        for name, forecast in self.baselines(classical).items():
+        for name, forecast in others.items():
             values = self._scores(actual, forecast, name)
-            keep = ("rmse", "mase", "rmse_ahead", "mase_ahead")
-            found |= {f"{name}_{k}": values[f"{name}_{k}"] for k in keep if f"{name}_{k}" in values}
-            if self.z.shape[1] > 1 and not self.frame.logs:
-                whole = np.isfinite(actual).all(axis=1)
-                scale = self.frame.scale[self.origins[whole, 0], None]
-                errors = (actual - forecast)[whole] / scale
-                found[f"{name}_scaled_mse"] = float(np.mean(errors**2))
-                found[f"{name}_scaled_mae"] = float(np.mean(np.abs(errors)))
+            found |= {k: v for k, v in values.items() if "_rmse" in k or "_mase" in k}
+            if not self.frame.logs:
+                found |= self._scaled(actual - forecast, name)
         return found
-
-    def baselines(self, classical: bool) -> dict[str, np.ndarray]:
-        """name -> (n, H) from the same origins, in the series' unit; those that every series has."""
-        k, horizon = frames.SPLITS.index(self.split), self.z.shape[1]
-        found = []
-        for values, ends in zip(self.table.values, self.frame.ends, strict=True):
-            # Origins near the end look past it: their forecasts are made, and need no truth.
-            past = np.append(values[: ends[k]], np.full(horizon - 1, values[ends[k] - 1]))
-            found.append(
-                baselines.forecasts(
-                    past,
-                    int(ends[k - 1]),
-                    horizon,
-                    self.table.frequency.season,
-                    classical=classical,
-                )
-            )
-        common = [n for n in found[0] if all(n in f for f in found)]
-        return {n: np.concatenate([f[n] for f in found]) for n in common}
 
     def _scores(self, actual, forecast, name):
         parts = [("", actual[:, :1], forecast[:, :1])]
@@ -120,6 +92,14 @@ class Backtest(NamedTuple):
             found[f"{name}_smape{suffix}"] = scores.smape(a, f)
         return found
 
+    def _scaled(self, errors, name):
+        whole = np.isfinite(errors).all(axis=1)
+        if errors.shape[1] == 1 or not whole.any():
+            return {}
+        errors = errors[whole] / self.frame.scale[self.origins[whole, 0], None]
+        mse, mae = float(np.mean(errors**2)), float(np.mean(np.abs(errors)))
+        return {f"{name}_scaled_mse": mse, f"{name}_scaled_mae": mae}
+
     def _mase(self, actual, forecast, series):
         """The mean over series, each scaled by its own training part; None where all are constant."""
         each = []
@@ -135,6 +115,21 @@ class Backtest(NamedTuple):
     def _pinball(self, z, quantile):
         actual = frames.values(self.frame, self.truth[:, :1])
         return scores.pinball(actual, frames.values(self.frame, z[:, :1]), quantile)
+
+
+def others(
+    table: Table, frame: frames.Frame, horizon: int, classical: bool
+) -> dict[str, np.ndarray]:
+    """name -> (n, horizon): baselines from every origin of the test part, in the series' unit; those
+    that every series has."""
+    found = []
+    for values, (_, start, end) in zip(table.values, frame.ends, strict=True):
+        # Origins near the end look past it: their forecasts are made, and need no truth.
+        values = np.append(values[:end], np.full(horizon - 1, values[end - 1]))
+        season = table.frequency.season
+        found.append(baselines.forecasts(values, start, horizon, season, classical=classical))
+    common = [n for n in found[0] if all(n in f for f in found)]
+    return {n: np.concatenate([f[n] for f in found]) for n in common}
 
 
 def half_widths(residuals: np.ndarray, level: float, horizon: int) -> np.ndarray:
@@ -199,14 +194,16 @@ def write(task, params, metrics: dict, run: Path) -> None:
     buffer = io.BytesIO()
     np.save(buffer, residuals)
     write_bytes(run / "residuals.npy", buffer.getvalue())
-    after = []
-    if not task.table.features:  # else their future must be given: zoo.predict --input
-        after = task.predict(params, residuals, task.config.horizon, 0.95)
+    after, horizon, table = [], task.config.horizon, task.table
+    if table.features:  # as far as they are known in advance
+        rows = zip(table.known, table.values, strict=True)
+        horizon = min(horizon, *(len(k) - len(v) for k, v in rows))
+    if horizon:
+        after = task.predict(params, residuals, horizon, 0.95)
         write_bytes(run / "predictions.csv", to_csv(after).encode())
     found = task.backtest(params, "test") if len(task.origins("test")) else None
     if found is not None:
-        others = found.baselines(task.config.baselines == "classical")
-        write_bytes(run / "backtest.csv", _rows(found, residuals, others).encode())
+        write_bytes(run / "backtest.csv", _rows(found, residuals, task.baselines).encode())
         write_bytes(run / "summary.txt", summary(metrics, found).encode())
     from zoo.tasks import plots
 

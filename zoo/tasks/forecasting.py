@@ -24,6 +24,7 @@ from ml_collections import ConfigDict
 
 from zoo import data as zd
 from zoo import random
+from zoo.config import choose
 from zoo.data import frames
 from zoo.errors import UserError
 from zoo.models import Forecaster
@@ -44,9 +45,11 @@ class ForecastingTask:
 
     def __init__(self, config: ConfigDict, table: zd.Table | None = None):
         """The series are read when they are first needed. Raises UserError for keys out of range."""
+        choose(config, "loss", _LOSSES)
         limits.check(config)
         self.config = config
         self._given = table
+        self._asked, self._answers = None, {}
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "ForecastingTask":
@@ -78,10 +81,10 @@ class ForecastingTask:
         """The series as the network sees them. Raises UserError where one is too short."""
         frame = self._frame(self.table, max(self.config.horizon, self.config.model.horizon))
         limits.check_lengths(self.config, self.table, frame)
-        flat = (frame.scale == 1) & [np.ptp(v) == 0 for v in self.table.values]
-        for name, constant in zip(self.table.names, flat, strict=True):
-            if constant and self.config.data.scaler != "none":
-                print(f"warning: series {name!r} is constant; its scale is 1", file=sys.stderr)
+        for name, values, end in zip(self.table.names, self.table.values, frame.ends, strict=True):
+            if np.ptp(values[: end[0]]) == 0:
+                what = "is constant in its training part: nothing can be learned from it"
+                print(f"warning: series {name!r} {what}", file=sys.stderr)
         return frame
 
     @cached_property
@@ -175,7 +178,7 @@ class ForecastingTask:
         total, weight, after = self._members(one)(params, carry, batch["weight"], self._keys(key))
         # The mean of the members' means: a member that holds out much counts as much as another.
         mean = total / jnp.maximum(weight, 1)
-        rows = jnp.max(weight)
+        rows = jnp.maximum(jnp.max(weight), 1)  # where all members hold a short batch out
         return {"loss": Sum(jnp.mean(mean) * rows, rows)}, after
 
     def evaluate(self, params, split):
@@ -188,7 +191,7 @@ class ForecastingTask:
         values = {f"{split}_loss": self._split_loss(params, split)} | found.scores()
         if split == "test":
             values |= found.interval_scores(self.residuals(params))
-            values |= found.baseline_scores(classical=self.config.baselines == "classical")
+            values |= found.baseline_scores(self.baselines)
         return values
 
     def observe(self, params, step, record):
@@ -202,11 +205,22 @@ class ForecastingTask:
 
     def backtest(self, params, split: str) -> backtest.Backtest:
         """The forecasts of a split from every origin in it, beside what came."""
-        origins = self.origins(split)
-        z = frames.undo(self.frame, origins, self._mean(params, origins))
-        skip = self.config.data.skip_last
-        source = (self.config.model.length, skip) if skip else None
-        return backtest.Backtest(self.table, self.frame, split, origins, z, source)
+
+        def make():
+            origins = self.origins(split)
+            u = self.forecasts(params, origins, self.config.horizon).mean(0)
+            skip = self.config.data.skip_last
+            source = (self.config.model.length, skip) if skip else None
+            z = frames.undo(self.frame, origins, u)
+            return backtest.Backtest(self.table, self.frame, split, origins, z, source)
+
+        return self._once(params, split, make)
+
+    @cached_property
+    def baselines(self) -> dict[str, np.ndarray]:
+        """name -> (n, horizon): what other methods forecast from the origins of the test part."""
+        classical = self.config.baselines == "classical"
+        return backtest.others(self.table, self.frame, self.config.horizon, classical)
 
     def origins(self, split: str, horizon: int = 1) -> np.ndarray:
         """(n, 2) of (series, row): where forecasts of a split begin, ``horizon`` rows of it ahead."""
@@ -219,6 +233,9 @@ class ForecastingTask:
         From what each member has held out, else from the validation part, else (too small then, but
         all there is) from the training part. NaN where a series ends before the horizon.
         """
+        return self._once(params, "residuals", lambda: self._residuals(params))
+
+    def _residuals(self, params):
         split = "valid" if len(self.origins("valid")) and self._kept is None else "train"
         origins = self.origins(split, self.config.model.horizon if split == "train" else 1)
         u = self.forecasts(params, origins, self.config.horizon)
@@ -272,8 +289,13 @@ class ForecastingTask:
             parts = [np.asarray(self._roll(params, data, block, horizon)) for block in blocks]
         return np.concatenate(parts, axis=1)[:, : len(origins)]
 
-    def _mean(self, params, origins):
-        return self.forecasts(params, origins, self.config.horizon).mean(0)
+    def _once(self, params, name, make):
+        """make(), kept for the parameters last asked about: scores, tables and plots share it."""
+        if params is not self._asked:
+            self._asked, self._answers = params, {}
+        if name not in self._answers:
+            self._answers[name] = make()
+        return self._answers[name]
 
     def _after(self, params, frame, horizon):
         """z (N, horizon) after the end of every series."""
@@ -324,24 +346,14 @@ class ForecastingTask:
         def body(state, i):
             window, carry = state
             seen = lax.dynamic_slice_in_dim(known, i * block, length + block, axis=1)
-            carry, ys = self.model.apply(params, window, seen, series, carry)
+            after, ys = self.model.apply(params, window, seen, series, carry)
             window = jnp.concatenate([window, ys], axis=1)[:, -length:]
+            carry = after if self.config.model.stateful else None
             return (window, carry), (ys, carry)
 
-        zero = self.model.carry(len(origins)) if carry is None else carry
-        if self.config.model.stateful:
-            _, (ys, carries) = lax.scan(body, (window, zero), jnp.arange(blocks))
-            after = jax.tree.map(lambda a: a[0], carries)
-        else:
-
-            def fresh(window, i):
-                (window, _), (ys, _) = body((window, None), i)
-                return window, ys
-
-            _, ys = lax.scan(fresh, window, jnp.arange(blocks))
-            after = None
+        _, (ys, carries) = lax.scan(body, (window, carry), jnp.arange(blocks))
         ys = ys.swapaxes(0, 1).reshape(len(origins), -1)
-        return after, ys[:, :horizon]
+        return jax.tree.map(lambda a: a[0], carries), ys[:, :horizon]
 
     def _split_loss(self, params, split):
         """The training loss on a split: of scaled differences, model.horizon values a window."""
@@ -380,18 +392,9 @@ class ForecastingTask:
 
     def _frame(self, table, future, like=None):
         d = self.config.data
-        return frames.frame(
-            table,
-            transform=d.transform,
-            difference=d.difference,
-            scaler=d.scaler,
-            scale=d.scale,
-            with_calendar=d.calendar,
-            valid=d.valid,
-            test=d.test,
-            like=like,
-            future=future,
-        )
+        names = ("transform", "difference", "scaler", "scale", "valid", "test")
+        options = {name: d[name] for name in names}
+        return frames.frame(table, **options, with_calendar=d.calendar, like=like, future=future)
 
     def _columns(self):
         d = self.config.data

@@ -8,8 +8,6 @@ from zoo.data import Table
 from zoo.data.frames import Frame
 from zoo.errors import UserError
 
-LOSSES = ("mse", "mae", "huber")
-
 
 def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
@@ -20,12 +18,14 @@ def check(config: ConfigDict) -> None:
     choose(c, "data.scaler", ("standard", "minmax", "none"))
     choose(c, "data.scale", ("train", "all"))
     choose(c, "data.missing", ("error", "interpolate"))
-    choose(c, "loss", LOSSES)
     choose(c, "baselines", ("naive", "classical"))
-    for key in ("batch_size", "horizon", "model.hidden", "model.layers", "model.length"):
+    valid = [f"valid_{name}" for name in ("loss", "rmse", "mae", "mase", "smape")]
+    for key in ("best.metric", "target.metric"):
+        choose(c, key, ("", *valid))
+    for key in ("batch_size", "horizon", "ensemble.members"):
         require(c, key, 1)
-    for key in ("model.horizon", "model.patch", "ensemble.members"):
-        require(c, key, 1)
+    for key in ("hidden", "layers", "length", "horizon", "patch"):
+        require(c, f"model.{key}", 1)
     for key in ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed"):
         require(c, key, 0)
     for key in ("model.dropout", "model.dropout_out", "ensemble.holdout"):
@@ -66,7 +66,7 @@ def check_lengths(config: ConfigDict, table: Table, frame: Frame) -> None:
                 "series, or smaller --config.model.length, --config.model.horizon, --config.data.test"
             )
         for split, rows in (("valid", ends[1] - ends[0]), ("test", ends[2] - ends[1])):
-            if 0 < rows < c.model.horizon:
+            if c.data[split] and rows < c.model.horizon:
                 raise UserError(
                     f"series {name!r}: its {split} part has {rows} rows, fewer than the horizon "
                     f"{c.model.horizon}: set --config.data.{split} higher, or to 0 for none"
@@ -75,12 +75,17 @@ def check_lengths(config: ConfigDict, table: Table, frame: Frame) -> None:
 
 def check_input(config: ConfigDict, trained: Table, table: Table, lags: int, horizon: int) -> None:
     """Raises UserError where newer data is not of the same series, or too short, or lacks its plans."""
-    for what, new, old in (
-        ("series", _list(table.names), _list(trained.names)),
-        ("frequency", table.frequency.name, trained.frequency.name),
-    ):
-        if new != old:
-            raise UserError(f"the input has the {what} {new}; this model forecasts {old}")
+    if table.names != trained.names:
+        lost = [n for n in trained.names if n not in table.names]
+        why = f"{_list(lost)} is missing" if lost else "there are others, or in another order"
+        raise UserError(
+            f"the input has the series {_list(table.names)}; this model forecasts "
+            f"{_list(trained.names)}: {why}"
+        )
+    if table.frequency != trained.frequency:
+        raise UserError(
+            f"the input is by {table.frequency.name}; this model forecasts by {trained.frequency.name}"
+        )
     need = lags + config.model.length
     for name, values, known in zip(table.names, table.values, table.known, strict=True):
         if len(values) < need:

@@ -45,10 +45,9 @@ def _forecast(axes, task, params, residuals, after):
         if split == "test":
             low, high = (frames.values(frame, z)[rows, 0] for z in found.interval(residuals, 0.95))
             axes.fill_between(at, low, high, color=color, alpha=0.2, label="95 % interval", lw=0)
-            others = found.baselines(classical=False)
-            for name in [n for n in _SHOWN if n in others][:1]:
+            for name in [n for n in _SHOWN if n in task.baselines][:1]:
                 label = name.replace("_", " ")
-                line = others[name][rows, 0]
+                line = task.baselines[name][rows, 0]
                 axes.plot(at, line, color="tab:red", linewidth=0.8, linestyle=":", label=label)
         label = {"train": "fit", "valid": "validation", "test": "test"}[split]
         label += f", one {table.frequency.name} ahead"

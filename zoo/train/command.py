@@ -124,7 +124,7 @@ def check(config: ConfigDict) -> dict:
     state = loop.begin(task, rule, config)
     data = mesh.replicated(mesh.make(config), task.data("train"))
     compiled = loop.program(task, rule, config, state)
-    compiled = compiled.lower(state, data, loop.orders(task, what, 0), jnp.int32(1)).compile()
+    compiled = compiled.lower(state, data, loop.orders(task, what)(0), jnp.int32(1)).compile()
     memory = compiled.memory_analysis()
     needed = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else None
     return {

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,15 +87,19 @@ def plan(task: Task, config: ConfigDict) -> Plan:
     return Plan(steps, per_epoch, span, config.log_every, evaluate, save)
 
 
-def orders(task: Task, what: Plan, step: int) -> Any:
-    """The orders of the span of epochs that ``step`` lies in, stacked: the first axis is the epoch.
+def orders(task: Task, what: Plan) -> Callable[[int], Any]:
+    """step -> the orders of the span of epochs that it lies in, stacked: the first axis is the epoch.
 
     Each is a function of (seed, epoch) alone, so it does not matter where a run goes on.
     """
-    first = step // what.per_epoch // what.span * what.span
     # A loop, not vmap: XLA takes twice as long to compile a batch of sorts as one sort.
-    order = jax.jit(lambda epochs: lax.map(lambda epoch: task.order("train", epoch), epochs))
-    return order(first + jnp.arange(what.span, dtype=jnp.int32))
+    make = jax.jit(lambda epochs: lax.map(lambda epoch: task.order("train", epoch), epochs))
+
+    def at(step):
+        first = step // what.per_epoch // what.span * what.span
+        return make(first + jnp.arange(what.span, dtype=jnp.int32))
+
+    return at
 
 
 def optimizer(task: Task, config: ConfigDict) -> optax.GradientTransformationExtraArgs:
@@ -212,7 +217,8 @@ def _train(task, rule, config, run, what, checkpoints, signals):
     log = metrics.Log(run, step)
     data = mesh.replicated(mesh.make(config), task.data("train"))
     span = what.span * what.per_epoch
-    order, at = orders(task, what, step), step // span
+    orders_at = orders(task, what)
+    order, at = orders_at(step), step // span
     compiling = time.perf_counter()
     steps = program(task, rule, config, state).lower(state, data, order, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
@@ -221,7 +227,7 @@ def _train(task, rule, config, run, what, checkpoints, signals):
     try:
         while step < what.steps and not _patience_is_over(state, config):
             if step // span != at:
-                order, at = orders(task, what, step), step // span
+                order, at = orders_at(step), step // span
             n = min(chunk, what.boundary(step) - step)
             clock = time.perf_counter()
             state = steps(state, data, order, jnp.int32(n))
@@ -332,11 +338,11 @@ def _patience_is_over(state, config):
 
 def _finish(task, config, run, state, seconds, compile_seconds, pace):
     params = state.best.params if state.best else state.params
+    last = task.evaluate(state.params, "valid") if state.best else {}
     values = {}
     for split in ("train", "valid", "test"):
         values |= task.evaluate(params, split)
     if state.best:
-        last = task.evaluate(state.params, "valid")
         values |= {"best_step": int(state.best.step)} | {f"{k}_last": v for k, v in last.items()}
     records = metrics.read(run)
     values["train_loss"] = next((r["train_loss"] for r in reversed(records)), math.nan)
@@ -353,7 +359,7 @@ def _finish(task, config, run, state, seconds, compile_seconds, pace):
         "steps": int(state.step),
         "train_seconds": round(seconds, 2),
         "compile_seconds": round(compile_seconds, 2),
-        "steps_per_second": round(pace) if pace and pace > 10 else pace,
+        "steps_per_second": pace and round(pace, 1),
         "params": sum(x.size for x in jax.tree.leaves(state.params)),
         "params_sha256": fingerprint(state.params),
         "best_sha256": fingerprint(state.best.params) if state.best else None,
