@@ -115,10 +115,13 @@ def _sarima(y, origins, horizon, season):
     z = np.log(y) if (y > 0).all() else y
     orders = {"order": (0, 1, 1), "seasonal_order": (0, 1, 1, season)}
     fitted = SARIMAX(z[: int(origins[0])], **orders).fit(disp=False)
-    state, found = fitted, []
-    for t in origins:
-        found.append(state.forecast(horizon))
-        if t < origins[-1]:
-            state = state.append(z[t : t + 1], refit=False)
-    found = np.stack(found)
+    # One pass of the filter over all values: the state before each origin, and then its transition.
+    system = SARIMAX(z[: int(origins[-1]) + 1], **orders).filter(fitted.params)
+    known = system.filter_results
+    design, transition = known.design[:, :, 0], known.transition[:, :, 0]
+    state, found = known.predicted_state[:, origins], []
+    for _ in range(horizon):
+        found.append((design @ state)[0])
+        state = transition @ state
+    found = np.stack(found, axis=1)
     return np.exp(found) if (y > 0).all() else found
