@@ -30,7 +30,7 @@ def test_undo_gives_back_what_a_perfect_forecast_would_be(difference, transform,
     frame = frames.frame(
         zd.named("airline"), transform=transform, difference=difference, scaler=scaler, test=48
     )
-    origins = frames.origins(frame, "test", 3, 5)
+    origins = frames.origins(frame, "test", len(frame.a) + 3, 5)
     u = frame.u[origins[:, :1], origins[:, 1:] + np.arange(5)]
     got = frames.values(frame, frames.undo(frame, origins, u))
     want = np.stack([AIRLINE[t : t + 5] for t in origins[:, 1]])
@@ -151,9 +151,48 @@ def test_members_train_on_other_months_and_are_judged_on_what_they_left_out():
     task = tasks.make(make("best", ensemble__members=4, ensemble__holdout=0.3, model__hidden=4))
     kept = task._kept
     assert kept.shape == (4, len(task.origins("train"))) and 0.5 < kept.mean() < 0.9
-    residuals = task.residuals(task.init(jax.random.key(0)))
-    unseen = (kept == 0).any(axis=0)
+    _, residuals = task._errors(task.init(jax.random.key(0)))
+    able = np.array([task.origins("train")[:, 1] >= task.views[k % 2].need for k in range(4)])
+    unseen = ((kept == 0) & able).any(axis=0)
     np.testing.assert_array_equal(np.isfinite(residuals[:, 0]), unseen)
+    assert not kept[~able].any()
+
+
+def test_views_are_combined_in_the_unit_of_the_series():
+    """Perfect forecasts of two kinds of differences give back the series, the longer where it can."""
+    table = zd.named("airline")
+    both = [frames.frame(table, transform="log", difference=d) for d in ((12,), (1, 12))]
+    views = [frames.View(both[0], 2), frames.View(both[1], 13)]
+    t = np.arange(10, 120)
+    origins = np.stack([0 * t, t], axis=1)
+    at = t[:, None] + np.arange(3)
+    u = np.stack([both[k].u[0][at] for k in (0, 1, 0, 1)])
+    u[3] += 1  # a member that is wrong by one
+    z = frames.combine(views, origins, u)
+    assert np.isnan(z[t < 14]).all()  # nobody reaches back
+    off = z - np.log(AIRLINE)[at]
+    np.testing.assert_allclose(off[(t >= 14) & (t < 26)], 0, atol=1e-6)
+    d = both[1].scale[0] / 4 * np.array([1, 2, 3])  # the error of (1, 12) accumulates
+    np.testing.assert_allclose(off[t >= 26], np.broadcast_to(d, off[t >= 26].shape), atol=1e-6)
+    use = np.array([1, 1, 1, 0])[:, None] * np.ones(len(t))
+    off = frames.combine(views, origins, u, use) - np.log(AIRLINE)[at]
+    np.testing.assert_allclose(off[t >= 14], 0, atol=1e-6)
+
+
+def test_intervals_follow_the_errors_that_are_known_and_no_later_ones():
+    task = tasks.make(make("best", ensemble__members=4, ensemble__recent=10, model__hidden=4))
+    found = task.backtest(task.init(jax.random.key(0)), "test")
+    _, high = found.interval(None, 0.8)
+    scale = found.frame.scale[0]
+    before = found.before[1]
+    for row, h in ((0, 0), (5, 0), (5, 3), (30, 11)):
+        known = list(before[np.isfinite(before[:, h]), h])
+        known += [(found.truth - found.z)[j, h] / scale for j in range(max(0, row - h))]
+        width = np.sort(np.abs(known[-10:]))[8]  # ceil(11 x 0.8) - 1
+        assert high[row, h] - found.z[row, h] == pytest.approx(width * scale)
+    latest = task.residuals(task._asked)
+    assert latest.shape == (10, 12)
+    np.testing.assert_allclose(latest[:, 0], ((found.truth - found.z) / scale)[-10:, 0])
 
 
 def test_an_incomplete_batch_weighs_nothing_more():
@@ -273,7 +312,14 @@ def test_train_then_predict_from_the_run_and_from_newer_data(tmp_path, capsys):
         ({"best__metric": "valid_rsme"}, "did you mean 'valid_rmse'"),
         ({"best__metric": "valid_loss", "data__valid": 0.001}, "valid part has 0 rows"),
         ({"loss": "mes"}, "did you mean 'mse'"),
-        ({"ensemble__members": 1}, "holdout=.*needs"),
+        ({"ensemble__members": 1}, "multiple of the 2 views"),
+        (
+            {"ensemble__members": 1, "ensemble__differences": (), "ensemble__lengths": ()},
+            "holdout=.*needs",
+        ),
+        ({"ensemble__lengths": (2, 12)}, "longest must be --config.model.length=13"),
+        ({"ensemble__differences": ((12,), (0,))}, "lags of at least 1"),
+        ({"ensemble__recent": -1}, "ensemble.recent=-1: must be at least 0"),
     ],
 )
 def test_a_config_out_of_range_is_named(keys, message):

@@ -101,7 +101,14 @@ def forecasting() -> ConfigDict:
         "dropout": 0.0,
         "dropout_out": 0.0,
     }
-    c.ensemble = {"members": 1, "holdout": 0.0}
+    c.ensemble = {
+        "members": 1,
+        "holdout": 0.0,
+        # What members take in turn, such as ((12,), (1, 12)); () for data.difference, model.length.
+        "differences": (),
+        "lengths": (),
+        "recent": 0,  # errors that make the intervals, the last ones of a series; 0 for all before the test
+    }
     c.loss = "mse"
     # Steps ahead that are forecast, from every origin of the test part, and by default by zoo.predict.
     c.horizon = 12

@@ -47,6 +47,18 @@ class Frame(NamedTuple):
     logs: bool
 
 
+class View(NamedTuple):
+    """How a network sees series: a frame of them, and ``length`` past values of it at a time."""
+
+    frame: Frame
+    length: int
+
+    @property
+    def need(self) -> int:
+        """Rows before the first origin."""
+        return len(self.frame.a) + self.length
+
+
 def frame(
     table: Table,
     *,
@@ -109,15 +121,15 @@ def coefficients(lags: Sequence[int]) -> np.ndarray:
     return -polynomial[1:]
 
 
-def origins(frame: Frame, split: str, length: int, horizon: int, skip: int = 0) -> np.ndarray:
-    """(n, 2) int32 of (series, t): all rows t..t+horizon-1 in the split, ``length`` of u before.
+def origins(frame: Frame, split: str, need: int, horizon: int, skip: int = 0) -> np.ndarray:
+    """(n, 2) int32 of (series, t): all rows t..t+horizon-1 in the split, ``need`` rows before.
 
     The last ``skip`` rows of the split are left out.
     """
     k = SPLITS.index(split)
     found = []
     for i, ends in enumerate(frame.ends):
-        first = max(len(frame.a) + length, ends[k - 1] if k else 0)
+        first = max(need, ends[k - 1] if k else 0)
         t = np.arange(first, ends[k] - skip - horizon + 1)
         found.append(np.stack([np.full(len(t), i), t], axis=1))
     return np.concatenate(found).astype(np.int32)
@@ -132,6 +144,30 @@ def undo(frame: Frame, origins: np.ndarray, u: np.ndarray) -> np.ndarray:
     for h in range(d.shape[1]):
         past.append(d[:, h] + sum(c * past[-j - 1] for j, c in enumerate(frame.a) if c))
     return np.stack(past[lag:], axis=1)
+
+
+def combine(
+    views: Sequence[View], origins: np.ndarray, u: np.ndarray, use: np.ndarray | None = None
+) -> np.ndarray:
+    """Forecasts u (M, n, H) of members that take the views in turn -> their mean z (n, H), float64.
+
+    ``use`` (M, n) says which members count where; those whose view does not reach back far enough
+    never do. NaN where none is left.
+    """
+    total, count = np.zeros(u.shape[1:]), np.zeros((u.shape[1], 1))
+    for k, view in enumerate(views):
+        able = origins[:, 1] >= view.need
+        mine = u[k :: len(views)]
+        weight = np.broadcast_to(able, mine.shape[:2])
+        weight = weight if use is None else weight * use[k :: len(views)]
+        n = weight.sum(0)[:, None]
+        if not able.any():
+            continue
+        mean = (mine * weight[:, :, None]).sum(0) / np.maximum(n, 1)
+        z = undo(view.frame, np.where(able[:, None], origins, [[0, view.need]]), mean)
+        total += np.where(n, z * n, 0)
+        count += n
+    return np.where(count, total / np.maximum(count, 1), np.nan)
 
 
 def values(frame: Frame, z: np.ndarray) -> np.ndarray:

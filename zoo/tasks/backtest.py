@@ -19,6 +19,8 @@ class Backtest(NamedTuple):
     origins: (n, 2) of (series, row)
     z:       (n, H) forecasts in the transformed scale
     source:  (look back, skip): rows at the start and end of the test part that the source leaves out
+    before:  ((m,) series, (m, H) residuals): known before the split; given where intervals follow the
+             last ``recent`` errors of each series, those of the split included once they are known
     """
 
     table: Table
@@ -27,6 +29,8 @@ class Backtest(NamedTuple):
     origins: np.ndarray
     z: np.ndarray
     source: tuple[int, int] | None = None
+    before: tuple[np.ndarray, np.ndarray] | None = None
+    recent: int = 0
 
     @property
     def truth(self) -> np.ndarray:
@@ -62,9 +66,43 @@ class Backtest(NamedTuple):
 
     def interval(self, residuals: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
         """(low, high), each z (n, H), that hold a share ``level`` of what comes."""
-        half = half_widths(residuals, level, self.z.shape[1])
-        half = half[None] * self.frame.scale[self.origins[:, 0], None]
+        scale = self.frame.scale[self.origins[:, 0], None]
+        if self.before:
+            half = self._following(level) * scale
+        else:
+            half = half_widths(residuals, level, self.z.shape[1])[None] * scale
         return self.z - half, self.z + half
+
+    def latest(self) -> np.ndarray:
+        """(series x recent, H) the last residuals of each series at each step ahead; NaN for none."""
+        kept = []
+        for i in np.unique(self.origins[:, 0]):
+            errors = self._errors(i)
+            last = np.full((self.recent, errors.shape[1]), np.nan)
+            for h, column in enumerate(errors.T):
+                known = column[np.isfinite(column)][-self.recent :]
+                last[self.recent - len(known) :, h] = known
+            kept.append(last)
+        return np.concatenate(kept)
+
+    def _errors(self, series):
+        """(rows, H) residuals of one series in order of time: those before the split, then its own."""
+        mine = self.origins[:, 0] == series
+        own = (self.truth[mine] - self.z[mine]) / self.frame.scale[series]
+        return np.concatenate([self.before[1][self.before[0] == series], own])
+
+    def _following(self, level):
+        """Half widths (n, H) from the errors that are known at each origin (Xu & Xie 2021)."""
+        half = np.empty(self.z.shape)
+        for i in np.unique(self.origins[:, 0]):
+            errors, rows = self._errors(i), np.flatnonzero(self.origins[:, 0] == i)
+            past = len(errors) - len(rows)
+            for j, row in enumerate(rows):
+                for h in range(self.z.shape[1]):  # the error of a step is known once it has come
+                    known = errors[: past + max(0, j - h), h]
+                    known = known[np.isfinite(known)][-self.recent :]
+                    half[row, h] = _width(known, level)
+        return half
 
     def baseline_scores(self, others: dict[str, np.ndarray]) -> dict[str, float]:
         """rmse and mase of each baseline (n, H), one step ahead and "_ahead", and its scaled errors."""
@@ -139,13 +177,19 @@ def half_widths(residuals: np.ndarray, level: float, horizon: int) -> np.ndarray
     Steps past H get the last width times sqrt(step / H), as a random walk's errors grow.
     """
     widths = []
-    for column in np.abs(residuals).T:
-        found = np.sort(column[np.isfinite(column)])
-        at = min(len(found), int(np.ceil((len(found) + 1) * level))) - 1
-        widths.append(found[at] if len(found) else (widths[-1] if widths else np.nan))
+    for column in residuals.T:
+        found = column[np.isfinite(column)]
+        widths.append(_width(found, level) if len(found) else (widths[-1] if widths else np.nan))
     last = len(widths)
     widths += [widths[-1] * np.sqrt(h / last) for h in range(last + 1, horizon + 1)]
     return np.array(widths[:horizon])
+
+
+def _width(errors, level):
+    """The ceil((n + 1) level)-th smallest of the n errors' sizes; NaN for none."""
+    if not len(errors):
+        return np.nan
+    return np.sort(np.abs(errors))[min(len(errors), int(np.ceil((len(errors) + 1) * level))) - 1]
 
 
 def summary(metrics: dict[str, float], found: Backtest) -> str:

@@ -6,7 +6,9 @@ block: with model.horizon = 1 that is the recursive way, with model.horizon = ho
 
 ``ensemble.members`` models train at once (``jax.vmap``) from other initial values; their forecasts are
 averaged. With ``ensemble.holdout`` each leaves out a random part of the training targets, and the
-errors on what it has not seen make the prediction intervals (Xu & Xie 2021, EnbPI).
+errors on what it has not seen make the prediction intervals (Xu & Xie 2021, EnbPI). Members may see
+the series in several ways (``ensemble.differences``, ``ensemble.lengths``), which they take in turn: a
+combination of forecasts, safer than the choice of one (Bates & Granger 1969).
 
 With ``model.stateful`` the windows are read in order, and the state is kept from one to the next; it
 is zeroed where an epoch, a series or a split begins.
@@ -76,16 +78,22 @@ class ForecastingTask:
         """Series of the kind that this task is about, from another file."""
         return zd.read_series(path, missing=self.config.data.missing, **self._columns())
 
-    @cached_property
+    @property
     def frame(self) -> frames.Frame:
-        """The series as the network sees them. Raises UserError where one is too short."""
-        frame = self._frame(self.table, max(self.config.horizon, self.config.model.horizon))
-        limits.check_lengths(self.config, self.table, frame)
+        """The first view's: what is the same in all views, and the scale of scores and intervals."""
+        return self.views[0].frame
+
+    @cached_property
+    def views(self) -> list[frames.View]:
+        """The series as the members see them. Raises UserError where one is too short."""
+        views = self._views(self.table, max(self.config.horizon, self.config.model.horizon))
+        frame = views[0].frame
+        limits.check_lengths(self.config, self.table, views)
         for name, values, end in zip(self.table.names, self.table.values, frame.ends, strict=True):
             if np.ptp(values[: end[0]]) == 0:
                 what = "is constant in its training part: nothing can be learned from it"
                 print(f"warning: series {name!r} {what}", file=sys.stderr)
-        return frame
+        return views
 
     @cached_property
     def model(self) -> Forecaster:
@@ -124,7 +132,7 @@ class ForecastingTask:
     def data(self, split):
         origins = self._train
         new = np.append(True, origins[1:, 0] != origins[:-1, 0])
-        data = {"u": self.frame.u, "known": self.frame.known, "origins": origins, "new": new}
+        data = self._arrays(self.views) | {"origins": origins, "new": new}
         if self._kept is not None:
             data["kept"] = self._kept
         return data
@@ -160,9 +168,10 @@ class ForecastingTask:
     def loss(self, params, carry, batch, key):
         measure = _LOSSES[self.config.loss]
         horizon = self.config.model.horizon
-        window, target = batch["window"][:, :-horizon], batch["window"][:, -horizon:]
 
-        def one(params, carry, weight, key):
+        def one(params, carry, weight, key, view):
+            window = batch["window"] if self._alike else batch["window"][view]
+            window, target = self._seen(window[:, :-horizon], view), window[:, -horizon:]
             if self.config.model.stateful:
                 carry = _restart(carry, batch["new"])
             after, forecast = self.model.apply(
@@ -175,7 +184,9 @@ class ForecastingTask:
                 return jnp.sum(values), jnp.float32(values.size), after
             return jnp.sum(values * weight), jnp.sum(weight), after
 
-        total, weight, after = self._members(one)(params, carry, batch["weight"], self._keys(key))
+        total, weight, after = self._members(one)(
+            params, carry, batch["weight"], self._keys(key), self._view
+        )
         # The mean of the members' means: a member that holds out much counts as much as another.
         mean = total / jnp.maximum(weight, 1)
         rows = jnp.maximum(jnp.max(weight), 1)  # where all members hold a short batch out
@@ -208,11 +219,14 @@ class ForecastingTask:
 
         def make():
             origins = self.origins(split)
-            u = self.forecasts(params, origins, self.config.horizon).mean(0)
+            u = self.forecasts(params, origins, self.config.horizon)
             skip = self.config.data.skip_last
             source = (self.config.model.length, skip) if skip else None
-            z = frames.undo(self.frame, origins, u)
-            return backtest.Backtest(self.table, self.frame, split, origins, z, source)
+            z = frames.combine(self.views, origins, u)
+            found = backtest.Backtest(self.table, self.frame, split, origins, z, source)
+            if split == "test" and (recent := self.config.ensemble.recent):
+                found = found._replace(before=self._errors(params), recent=recent)
+            return found
 
         return self._once(params, split, make)
 
@@ -225,29 +239,30 @@ class ForecastingTask:
     def origins(self, split: str, horizon: int = 1) -> np.ndarray:
         """(n, 2) of (series, row): where forecasts of a split begin, ``horizon`` rows of it ahead."""
         skip = self.config.data.skip_last if split == "train" else 0
-        return frames.origins(self.frame, split, self.config.model.length, horizon, skip)
+        need = min(view.need for view in self.views)
+        return frames.origins(self.frame, split, need, horizon, skip)
 
     def residuals(self, params) -> np.ndarray:
         """(n, horizon) errors z - forecast over the scale of each series, on what was not trained on.
 
         From what each member has held out, else from the validation part, else (too small then, but
-        all there is) from the training part. NaN where a series ends before the horizon.
+        all there is) from the training part. NaN where a series ends before the horizon. With
+        ``ensemble.recent`` the last ones of each series, the test part included.
         """
-        return self._once(params, "residuals", lambda: self._residuals(params))
+        if self.config.ensemble.recent and len(self.origins("test")):
+            return self.backtest(params, "test").latest()
+        return self._once(params, "residuals", lambda: self._errors(params)[1])
 
-    def _residuals(self, params):
-        split = "valid" if len(self.origins("valid")) and self._kept is None else "train"
+    def _errors(self, params):
+        """((m,) series, (m, H) residuals) on what was not trained on, before the test part."""
+        held_out = self.config.ensemble.holdout
+        split = "valid" if len(self.origins("valid")) and not held_out else "train"
         origins = self.origins(split, self.config.model.horizon if split == "train" else 1)
         u = self.forecasts(params, origins, self.config.horizon)
-        if self._kept is None:
-            u = u.mean(0)
-        else:
-            unseen = (self._kept == 0)[:, :, None]
-            count = unseen.sum(0)
-            u = np.where(count, (u * unseen).sum(0) / np.maximum(count, 1), np.nan)
-        errors = frames.actual(self.frame, origins, u.shape[1], split)
-        errors -= frames.undo(self.frame, origins, u)
-        return errors / self.frame.scale[origins[:, 0], None]
+        unseen = self._kept == 0 if held_out else None
+        errors = frames.actual(self.frame, origins, u.shape[2], split)
+        errors -= frames.combine(self.views, origins, u, unseen)
+        return origins[:, 0], errors / self.frame.scale[origins[:, 0], None]
 
     def predict(
         self, params, residuals, horizon: int, level: float, table: zd.Table | None = None
@@ -258,11 +273,12 @@ class ForecastingTask:
         UserError where it does not fit.
         """
         table = table or self.table
-        limits.check_input(self.config, self.table, table, len(self.frame.a), horizon)
+        limits.check_input(self.table, table, max(view.need for view in self.views), horizon)
         blocks = -(-horizon // self.config.model.horizon)
-        frame = self._frame(table, blocks * self.config.model.horizon, like=self.frame)
+        views = self._views(table, blocks * self.config.model.horizon, like=self.views)
+        frame = views[0].frame
         half = backtest.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
-        z = self._after(params, frame, horizon)
+        z = self._after(params, views, horizon)
         numbers = [frames.values(frame, a) for a in (z, z - half, z + half)]
         rows = []
         for i, name in enumerate(table.names):
@@ -275,10 +291,9 @@ class ForecastingTask:
                 )
         return rows
 
-    def forecasts(self, params, origins, horizon, frame=None) -> np.ndarray:
-        """u (members, n, horizon) from origins (n, 2)."""
-        frame = frame or self.frame
-        data = {"u": frame.u, "known": frame.known}
+    def forecasts(self, params, origins, horizon, views=None) -> np.ndarray:
+        """u (members, n, horizon) from origins (n, 2), each as its member sees the series."""
+        data = self._arrays(views or self.views)
         size = _BLOCK if len(origins) > 2 * _BLOCK else 128
         rows = np.pad(origins, [(0, -len(origins) % size), (0, 0)], mode="edge").astype(np.int32)
         if self.config.model.stateful:
@@ -297,56 +312,58 @@ class ForecastingTask:
             self._answers[name] = make()
         return self._answers[name]
 
-    def _after(self, params, frame, horizon):
+    def _after(self, params, views, horizon):
         """z (N, horizon) after the end of every series."""
-        ends = np.stack([np.arange(len(frame.lengths)), frame.lengths], axis=1)
+        lengths = views[0].frame.lengths
+        ends = np.stack([np.arange(len(lengths)), lengths], axis=1)
         if not self.config.model.stateful:
-            return frames.undo(frame, ends, self.forecasts(params, ends, horizon, frame).mean(0))
+            return frames.combine(views, ends, self.forecasts(params, ends, horizon, views))
         u = []
         for i, n in ends:  # through the whole series, for the state at its end
-            t = np.arange(len(frame.a) + self.config.model.length, n + 1)
+            t = np.arange(views[0].need, n + 1)
             origins = np.stack([np.full(len(t), i), t], axis=1)
-            u.append(self.forecasts(params, origins, horizon, frame).mean(0)[-1])
-        return frames.undo(frame, ends, np.stack(u))
+            u.append(self.forecasts(params, origins, horizon, views)[:, -1])
+        return frames.combine(views, ends, np.stack(u, axis=1))
 
     @partial(jax.jit, static_argnums=(0, 4))
     def _roll(self, params, data, origins, horizon):
         """Forecasts (members, B, horizon) from origins (B, 2), each from a zero state."""
 
-        def one(params):
-            return self._ahead(params, data, origins, None, horizon)[1]
+        def one(params, view):
+            return self._ahead(params, data, origins, None, horizon, view)[1]
 
-        found = self._members(one)(params)
+        found = self._members(one)(params, self._view)
         return found if self._many else found[None]
 
     @partial(jax.jit, static_argnums=(0, 5))
     def _roll_on(self, params, data, origins, new, horizon):
         """The same, with the state kept from one origin to the next."""
 
-        def one(params):
+        def one(params, view):
             def body(carry, at):
                 origin, new = at
                 carry = _restart(carry, new[None])
-                return self._ahead(params, data, origin[None], carry, horizon)
+                return self._ahead(params, data, origin[None], carry, horizon, view)
 
             _, found = lax.scan(body, self.model.carry(1), (origins, new))
             return found[:, 0]
 
-        found = self._members(one)(params)
+        found = self._members(one)(params, self._view)
         return found if self._many else found[None]
 
-    def _ahead(self, params, data, origins, carry, horizon):
+    def _ahead(self, params, data, origins, carry, horizon, view):
         """(carry after the windows, forecasts (B, horizon)); forecasts are read as the past."""
         length, block = self.config.model.length, self.config.model.horizon
         series, t = origins[:, 0], origins[:, 1]
-        window = _cut(data["u"], series, t - length, length)
+        u = data["u"] if self._alike else data["u"][view]
+        window = _cut(u, series, t - length, length)
         blocks = -(-horizon // block)
         known = _cut(data["known"], series, t - length, length + blocks * block)
 
         def body(state, i):
             window, carry = state
             seen = lax.dynamic_slice_in_dim(known, i * block, length + block, axis=1)
-            after, ys = self.model.apply(params, window, seen, series, carry)
+            after, ys = self.model.apply(params, self._seen(window, view), seen, series, carry)
             window = jnp.concatenate([window, ys], axis=1)[:, -length:]
             carry = after if self.config.model.stateful else None
             return (window, carry), (ys, carry)
@@ -361,20 +378,26 @@ class ForecastingTask:
         origins = self.origins(split, horizon)
         if not len(origins):
             return float("nan")
-        u = self.forecasts(params, origins, max(horizon, self.config.horizon)).mean(0)[:, :horizon]
+        u = self.forecasts(params, origins, max(horizon, self.config.horizon))[:, :, :horizon]
         at = origins[:, 1:] + np.arange(horizon)
-        errors = u - self.frame.u[origins[:, :1], at]
+        errors = [
+            u[k :: len(self.views)].mean(0) - view.frame.u[origins[:, :1], at]
+            for k, view in enumerate(self.views)
+        ]
         return float(np.mean(np.asarray(_LOSSES[self.config.loss](jnp.asarray(errors)))))
 
     @cached_property
     def _kept(self):
-        """(members, n) 1 where a member trains on a window, 0 where it is held out; None for all."""
+        """(members, n) 1 where a member trains on a window, 0 where it is held out, or where its view
+        does not reach back far enough; None for all."""
         e = self.config.ensemble
-        if not e.holdout:
+        if not e.holdout and self._alike:
             return None
         key = random.key(self.config.seed, "data", 2**31 - 1)
         shape = (e.members, len(self._train))
-        return np.asarray(jax.random.bernoulli(key, 1 - e.holdout, shape), np.float32)
+        kept = np.asarray(jax.random.bernoulli(key, 1 - e.holdout, shape), np.float32)
+        needs = np.resize([view.need for view in self.views], e.members)
+        return kept * (self._train[:, 1] >= needs[:, None])
 
     @cached_property
     def _train(self):
@@ -384,17 +407,54 @@ class ForecastingTask:
         c = self.config.model
         series, t = origins[:, 0], origins[:, 1]
         width = c.length + c.horizon
+
+        def cut(u):
+            return _cut(u, series, t - c.length, width)
+
         return {
-            "window": _cut(data["u"], series, t - c.length, width),
+            "window": cut(data["u"]) if self._alike else jax.vmap(cut)(data["u"]),
             "known": _cut(data["known"], series, t - c.length, width),
             "series": series,
         }
 
-    def _frame(self, table, future, like=None):
-        d = self.config.data
-        names = ("transform", "difference", "scaler", "scale", "valid", "test")
-        options = {name: d[name] for name in names}
-        return frames.frame(table, **options, with_calendar=d.calendar, like=like, future=future)
+    def _views(self, table, future, like=()):
+        d, e = self.config.data, self.config.ensemble
+        names = ("transform", "scaler", "scale", "valid", "test")
+        options = {name: d[name] for name in names} | {
+            "with_calendar": d.calendar,
+            "future": future,
+        }
+        differences = e.differences or (d.difference,)
+        lengths = e.lengths or (self.config.model.length,)
+        views = []
+        for k in range(max(len(differences), len(lengths))):
+            lags = differences[k % len(differences)]
+            before = like[k].frame if like else None
+            frame = frames.frame(table, difference=lags, like=before, **options)
+            views.append(frames.View(frame, lengths[k % len(lengths)]))
+        return views
+
+    def _arrays(self, views):
+        """What forecasts read: u (N, T) where all members see the same, else (views, N, T)."""
+        u = views[0].frame.u if self._alike else np.stack([view.frame.u for view in views])
+        return {"u": u, "known": views[0].frame.known}
+
+    def _seen(self, window, view):
+        """The window (B, L) with zeros before what a view reaches back to."""
+        if self._alike:
+            return window
+        length = jnp.array([view.length for view in self.views])[view]
+        return jnp.where(jnp.arange(window.shape[1]) >= window.shape[1] - length, window, 0)
+
+    @property
+    def _view(self):
+        """Which view each member has, (members,); or the view of the only model."""
+        members = jnp.arange(self.config.ensemble.members) % len(self.views)
+        return members if self._many else members[0]
+
+    @property
+    def _alike(self):
+        return len(self.views) == 1
 
     def _columns(self):
         d = self.config.data

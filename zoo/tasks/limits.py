@@ -5,7 +5,7 @@ from ml_collections import ConfigDict
 from zoo.cells import CELLS
 from zoo.config import choose, require
 from zoo.data import Table
-from zoo.data.frames import Frame
+from zoo.data.frames import View
 from zoo.errors import UserError
 
 
@@ -26,7 +26,9 @@ def check(config: ConfigDict) -> None:
         require(c, key, 1)
     for key in ("hidden", "layers", "length", "horizon", "patch"):
         require(c, f"model.{key}", 1)
-    for key in ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed"):
+    for key in ("data.rows", "data.valid", "data.test", "data.skip_last"):
+        require(c, key, 0)
+    for key in ("model.embed", "ensemble.recent"):
         require(c, key, 0)
     for key in ("model.dropout", "model.dropout_out", "ensemble.holdout"):
         require(c, key, 0, 0.9)
@@ -43,6 +45,24 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"--config.batch_size={c.batch_size}: must be 1 with --config.model.stateful"
         )
+    e = c.ensemble
+    for lags in e.differences:
+        if not all(isinstance(lag, int) and lag > 0 for lag in lags):
+            raise UserError(
+                f"--config.ensemble.differences={e.differences}: each lags of at least 1, such as "
+                "'((12,), (1, 12))'"
+            )
+    if e.lengths and max(e.lengths) != c.model.length:
+        raise UserError(
+            f"--config.ensemble.lengths={e.lengths}: the longest must be --config.model.length="
+            f"{c.model.length}"
+        )
+    views = max(len(e.differences), len(e.lengths), 1)
+    if views > 1 and (e.members % views or c.model.stateful):
+        raise UserError(
+            f"--config.ensemble.members={e.members}: must be a multiple of the {views} views that "
+            "members take in turn, and not stateful"
+        )
     if c.ensemble.holdout and c.ensemble.members < 2:
         raise UserError(
             f"--config.ensemble.holdout={c.ensemble.holdout}: needs --config.ensemble.members of 2 or more"
@@ -53,16 +73,17 @@ def check(config: ConfigDict) -> None:
         )
 
 
-def check_lengths(config: ConfigDict, table: Table, frame: Frame) -> None:
+def check_lengths(config: ConfigDict, table: Table, views: list[View]) -> None:
     """Raises UserError, with the numbers, for a series that is too short for one window."""
-    c, lags = config, len(frame.a)
-    need = lags + c.model.length + c.model.horizon + c.data.skip_last
+    c, view = config, max(views, key=lambda view: view.need)
+    frame, lags = view.frame, len(view.frame.a)
+    need = view.need + c.model.horizon + c.data.skip_last
     for name, n, ends in zip(table.names, frame.lengths, frame.ends, strict=True):
         lags_text = f" + {lags} of differencing" if lags else ""
         if ends[0] < need:
             raise UserError(
                 f"series {name!r} has {n} rows, of which {max(0, ends[0])} are for training; input "
-                f"{c.model.length} + horizon {c.model.horizon}{lags_text} needs {need}: use a longer "
+                f"{view.length} + horizon {c.model.horizon}{lags_text} needs {need}: use a longer "
                 "series, or smaller --config.model.length, --config.model.horizon, --config.data.test"
             )
         for split, rows in (("valid", ends[1] - ends[0]), ("test", ends[2] - ends[1])):
@@ -73,7 +94,7 @@ def check_lengths(config: ConfigDict, table: Table, frame: Frame) -> None:
                 )
 
 
-def check_input(config: ConfigDict, trained: Table, table: Table, lags: int, horizon: int) -> None:
+def check_input(trained: Table, table: Table, need: int, horizon: int) -> None:
     """Raises UserError where newer data is not of the same series, or too short, or lacks its plans."""
     if table.names != trained.names:
         lost = [n for n in trained.names if n not in table.names]
@@ -86,7 +107,6 @@ def check_input(config: ConfigDict, trained: Table, table: Table, lags: int, hor
         raise UserError(
             f"the input is by {table.frequency.name}; this model forecasts by {trained.frequency.name}"
         )
-    need = lags + config.model.length
     for name, values, known in zip(table.names, table.values, table.known, strict=True):
         if len(values) < need:
             raise UserError(
