@@ -19,10 +19,12 @@ from zoo.data.batches import (
     chunks_indices,
     chunks_order,
     chunks_steps,
+    cut,
     eval_lanes,
     lanes_indices,
     lanes_order,
     lanes_steps,
+    take,
     windows,
 )
 from zoo.data.errors import DataError
@@ -53,6 +55,7 @@ __all__ = [
     "chunks_order",
     "chunks_steps",
     "corpus",
+    "cut",
     "digest",
     "eval_lanes",
     "first_rows",
@@ -70,6 +73,7 @@ __all__ = [
     "read_text",
     "save_table",
     "split",
+    "take",
     "windows",
     "write_bytes",
 ]

@@ -90,6 +90,24 @@ def windows(tokens: Array | np.ndarray, starts: Array, width: int) -> Array | np
     return tokens[_add(jnp.asarray(starts, jnp.int32)[:, None], steps[None], n)]
 
 
+def take(array: Array | np.ndarray, rows: Array) -> Array:
+    """array[rows] for rows (B,); of one row as a slice, which XLA's CPU loops do faster than a gather."""
+    if len(rows) == 1:
+        return lax.dynamic_slice_in_dim(jnp.asarray(array), rows[0], 1)
+    return jnp.asarray(array)[rows]
+
+
+def cut(array: Array | np.ndarray, series: Array, start: Array, width: int) -> Array:
+    """array (N, T, ...) -> (B, width, ...): ``width`` rows of ``series`` (B,) from ``start`` (B,) on."""
+    array = jnp.asarray(array)
+
+    def one(s, t):
+        at = (s, t, *[0] * (array.ndim - 2))
+        return lax.dynamic_slice(array, at, (1, width, *array.shape[2:]))[0]
+
+    return one(series[0], start[0])[None] if len(series) == 1 else jax.vmap(one)(series, start)
+
+
 def check_size(
     n_train: int, n_valid: int, batch_size: int, window: int, unit: str = "characters"
 ) -> None:

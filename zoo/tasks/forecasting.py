@@ -153,9 +153,9 @@ class ForecastingTask:
         n = len(data["origins"])
         full = n % self.config.batch_size == 0
         at = indices if full else jnp.minimum(indices, n - 1)
-        batch = self._windows(data, _take(data["origins"], at))
+        batch = self._windows(data, zd.take(data["origins"], at))
         if self.config.model.stateful:
-            batch["new"] = _take(data["new"], at)
+            batch["new"] = zd.take(data["new"], at)
         weight = None if full else (indices < n).astype(jnp.float32)
         if self._kept is not None:
             kept = data["kept"][:, at]
@@ -296,12 +296,14 @@ class ForecastingTask:
         data = self._arrays(views or self.views)
         size = _BLOCK if len(origins) > 2 * _BLOCK else 128
         rows = np.pad(origins, [(0, -len(origins) % size), (0, 0)], mode="edge").astype(np.int32)
-        if self.config.model.stateful:
-            new = np.append(True, rows[1:, 0] != rows[:-1, 0])
-            parts = [self._roll_on(params, data, rows, new, horizon)]
-        else:
-            blocks = rows.reshape(-1, size, 2)
-            parts = [np.asarray(self._roll(params, data, block, horizon)) for block in blocks]
+        new = np.append(True, rows[1:, 0] != rows[:-1, 0]).reshape(-1, size)
+        carry, parts = self._per_member(self.model.carry(1)), []
+        for block, fresh in zip(rows.reshape(-1, size, 2), new, strict=True):
+            if self.config.model.stateful:
+                carry, found = self._roll_on(params, data, block, fresh, carry, horizon)
+            else:
+                found = self._roll(params, data, block, horizon)
+            parts.append(np.asarray(found))
         return np.concatenate(parts, axis=1)[:, : len(origins)]
 
     def _once(self, params, name, make):
@@ -335,30 +337,30 @@ class ForecastingTask:
         found = self._members(one)(params, self._view)
         return found if self._many else found[None]
 
-    @partial(jax.jit, static_argnums=(0, 5))
-    def _roll_on(self, params, data, origins, new, horizon):
-        """The same, with the state kept from one origin to the next."""
+    @partial(jax.jit, static_argnums=(0, 6))
+    def _roll_on(self, params, data, origins, new, carry, horizon):
+        """(carry, forecasts): the same, with the state kept from one origin to the next."""
 
-        def one(params, view):
+        def one(params, view, carry):
             def body(carry, at):
                 origin, new = at
                 carry = _restart(carry, new[None])
                 return self._ahead(params, data, origin[None], carry, horizon, view)
 
-            _, found = lax.scan(body, self.model.carry(1), (origins, new))
-            return found[:, 0]
+            carry, found = lax.scan(body, carry, (origins, new))
+            return carry, found[:, 0]
 
-        found = self._members(one)(params, self._view)
-        return found if self._many else found[None]
+        carry, found = self._members(one)(params, self._view, carry)
+        return carry, found if self._many else found[None]
 
     def _ahead(self, params, data, origins, carry, horizon, view):
         """(carry after the windows, forecasts (B, horizon)); forecasts are read as the past."""
         length, block = self.config.model.length, self.config.model.horizon
         series, t = origins[:, 0], origins[:, 1]
         u = data["u"] if self._alike else data["u"][view]
-        window = _cut(u, series, t - length, length)
+        window = zd.cut(u, series, t - length, length)
         blocks = -(-horizon // block)
-        known = _cut(data["known"], series, t - length, length + blocks * block)
+        known = zd.cut(data["known"], series, t - length, length + blocks * block)
 
         def body(state, i):
             window, carry = state
@@ -409,11 +411,11 @@ class ForecastingTask:
         width = c.length + c.horizon
 
         def cut(u):
-            return _cut(u, series, t - c.length, width)
+            return zd.cut(u, series, t - c.length, width)
 
         return {
             "window": cut(data["u"]) if self._alike else jax.vmap(cut)(data["u"]),
-            "known": _cut(data["known"], series, t - c.length, width),
+            "known": zd.cut(data["known"], series, t - c.length, width),
             "series": series,
         }
 
@@ -481,24 +483,6 @@ class ForecastingTask:
             return tree
         n = self.config.ensemble.members
         return jax.tree.map(lambda a: jnp.broadcast_to(a[None], (n, *a.shape)), tree)
-
-
-def _take(array, rows):
-    """array[rows]; of one row as a slice, which XLA's CPU loops do faster than a gather."""
-    if len(rows) == 1:
-        return lax.dynamic_slice_in_dim(jnp.asarray(array), rows[0], 1)
-    return jnp.asarray(array)[rows]
-
-
-def _cut(array, series, start, width):
-    """array (N, T, ...) -> (B, width, ...): ``width`` rows of each series from ``start`` on."""
-    array = jnp.asarray(array)
-
-    def cut(s, t):
-        at = (s, t, *[0] * (array.ndim - 2))
-        return lax.dynamic_slice(array, at, (1, width, *array.shape[2:]))[0]
-
-    return cut(series[0], start[0])[None] if len(series) == 1 else jax.vmap(cut)(series, start)
 
 
 def _restart(carry, new):
