@@ -45,6 +45,8 @@ _LOSSES = {
 class ForecastingTask:
     """The Task over a Forecaster; see ``zoo.tasks.protocol`` for what each method promises."""
 
+    members = 0
+
     def __init__(self, config: ConfigDict, table: zd.Table | None = None):
         """The series are read when they are first needed. Raises UserError for keys out of range."""
         choose(config, "loss", _LOSSES)

@@ -43,6 +43,8 @@ _LANES, _WARMUP, _BLOCK = (
 class LanguageModelTask:
     """The Task over a LanguageModel; see ``zoo.tasks.protocol`` for what each method promises."""
 
+    members = 0
+
     def __init__(self, config: ConfigDict):
         """The text is read when it is first needed. Raises UserError for keys out of range."""
         check(config)

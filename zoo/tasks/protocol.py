@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from jax import Array
 
 
@@ -21,7 +22,14 @@ class Task(Protocol):
 
     What runs inside the compiled loop is pure: ``indices``, ``gather`` and ``loss``. The order of the
     data is a function of (seed, epoch), made outside the loop, once an epoch.
+
+    A task with ``members`` = N is a bank: N models of the same shapes that are trained at once and
+    know nothing of each other. ``init``, ``carry``, ``indices``, ``gather`` and ``loss`` are then of
+    one member, whose index goes to ``indices``; parameters are stacked, (N, ...) each, and
+    ``evaluate`` may give (N,) for a metric, by which each member keeps its own best parameters.
     """
+
+    members: int = 0
 
     def prepare(self, run: Path) -> None:
         """Writes what a run is rebuilt from besides config.json, such as a vocabulary."""
@@ -48,7 +56,8 @@ class Task(Protocol):
         """The order of one epoch, from the seed and the epoch alone."""
 
     def indices(self, order: Any, i: Array) -> Any:
-        """Where the i-th batch of the epoch lies in the data; i is traced."""
+        """Where the i-th batch of the epoch lies in the data; i is traced. For a bank there is a third
+        argument, the member's index."""
 
     def gather(self, data: Any, indices: Any) -> Any:
         """The batch; the same for arrays on the device and memory-mapped ones."""
@@ -56,7 +65,7 @@ class Task(Protocol):
     def loss(self, params: Any, carry: Any, batch: Any, key: Array) -> tuple[dict[str, Sum], Any]:
         """Sums over the batch, and the carry after it."""
 
-    def evaluate(self, params: Any, split: str) -> dict[str, float]:
+    def evaluate(self, params: Any, split: str) -> dict[str, float | np.ndarray]:
         """Metrics of a split, such as "valid_loss"; {} where there is no such split, and for "train"
         where a pass over it costs too much. At the end all are evaluated, "train" first."""
 

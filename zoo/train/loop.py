@@ -23,7 +23,7 @@ from zoo import random
 from zoo.config import choose, require
 from zoo.errors import UserError
 from zoo.tasks.protocol import Sum, Task
-from zoo.train import folder, mesh, metrics, optimizers
+from zoo.train import bank, folder, mesh, metrics, optimizers
 from zoo.train.checkpoint import Checkpoints, finite
 from zoo.train.state import Best, TrainState, fingerprint
 
@@ -130,7 +130,11 @@ def begin(
             {name: Sum(jnp.float32(0), jnp.float32(0)) for name in task.sums()},
         )
 
-    state = _jit_once(make)(random.key(config.seed, "init"))
+    key = random.key(config.seed, "init")
+    if task.members:
+        make = jax.vmap(make, out_axes=bank.AXES)
+        key = jax.random.split(key, task.members)
+    state = _jit_once(make)(key)
     return mesh.spread(devices, state._replace(carry=()))._replace(carry=state.carry)
 
 
@@ -155,11 +159,12 @@ def program(
     devices = mesh.make(config)
     per_epoch = task.steps_per_epoch("train")
 
-    def one(state: TrainState, data, orders) -> TrainState:
+    def one(state: TrainState, data, orders, *member) -> TrainState:
         key = random.key(config.seed, "dropout", state.step)
+        key = jax.random.fold_in(key, *member) if member else key
         epoch, i = jnp.divmod(state.step, per_epoch)
         order = jax.tree.map(lambda a: a[epoch % len(a)], orders)
-        batch = task.gather(data, task.indices(order, i))
+        batch = task.gather(data, task.indices(order, i, *member))
         batch = mesh.by_batch(devices, batch)
 
         def objective(params):
@@ -178,15 +183,11 @@ def program(
         )
 
     places = jax.tree.map(lambda x: x.sharding, state)
+    steps = bank.loop(one, task.members, bank.form())
 
     @partial(jax.jit, donate_argnums=0, out_shardings=places)
     def many(state: TrainState, data, orders, n):
-        end = state.step + n
-
-        def going_on(state):
-            return (state.step < end) & jnp.isfinite(state.sums["loss"].total)
-
-        return lax.while_loop(going_on, lambda state: one(state, data, orders), state)
+        return steps(state, data, orders, n)
 
     return many
 
@@ -248,7 +249,7 @@ def _train(task, rule, config, run, what, checkpoints, signals):
             chunk = max(1, min(8 * chunk, int(n / took)))
             pace = n / took if not pace else 0.7 * pace + 0.3 * n / took
             progress.steps(step, pace)
-            if not math.isfinite(float(state.sums["loss"].total)):
+            if not np.isfinite(state.sums["loss"].total).all():
                 raise _not_finite(f"the training loss at step {step}", checkpoints)
             if what.due(step, what.evaluate) or what.due(step, what.log):
                 state, record = _measure(task, config, run, what, state, checkpoints)
@@ -280,13 +281,14 @@ def _measure(task, config, run, what, state, checkpoints):
     """The record of a log point, with an evaluation where one is due, and the state after it."""
     step = int(state.step)
     record = {"step": step, "epoch": step / what.per_epoch, "seconds": 0.0}
-    record |= {f"train_{k}": float(s.total / s.weight) for k, s in state.sums.items()}
+    means = {k: np.asarray(s.total / s.weight) for k, s in state.sums.items()}
+    record |= bank.numbers({f"train_{k}": v if v.ndim else float(v) for k, v in means.items()})
     state = state._replace(sums=jax.tree.map(jnp.zeros_like, state.sums))
     if what.due(step, what.evaluate):
         values = task.evaluate(state.params, "valid")
-        if not all(map(math.isfinite, values.values())):
+        if not all(np.isfinite(v).all() for v in values.values()):
             raise _not_finite(f"the validation at step {step}", checkpoints)
-        record |= values
+        record |= bank.numbers(values)
         state = _judge(state, record, config)
         title, text = task.observe(state.params, step, record)
         if text:
@@ -328,22 +330,25 @@ def _judge(state, record, config):
         return state
     if name not in record:
         raise UserError(f"--config.best.metric={name}: an evaluation gives {', '.join(record)}")
-    value, best = np.float32(record[name]), state.best
+    value, best = np.float32(record.get(f"{name}_each", record[name])), state.best
+    value = np.broadcast_to(value, best.value.shape)  # one value for a bank is every member's
     sign = 1 if config.best.mode == "min" else -1
-    if sign * value < sign * float(best.value):
-        waited = jnp.zeros_like(best.waited)
-        best = Best(jnp.full_like(best.value, value), state.step, waited, state.params)
-        return state._replace(best=jax.tree.map(jnp.copy, best))
-    waited = best.waited + 1
-    state = state._replace(best=best._replace(waited=waited))
+    better = sign * value < sign * np.asarray(best.value)
+    waited = np.where(better, 0, np.asarray(best.waited) + 1)
+    found = Best(value, np.broadcast_to(state.step, better.shape), waited, state.params)
+    kept = bank.choose(better, found, best)
+    state = state._replace(best=kept._replace(waited=bank.choose(~better, waited, kept.waited)))
     c = config.optimizer
-    if c.schedule == "plateau" and int(waited) % c.plateau_patience == 0:
-        return state._replace(opt_state=optimizers.reduce_rate(state.opt_state, c.plateau_factor))
+    if c.schedule == "plateau":
+        late = ~better & (waited % c.plateau_patience == 0)
+        factor = np.where(late, c.plateau_factor, 1).astype(np.float32)
+        return state._replace(opt_state=optimizers.reduce_rate(state.opt_state, factor))
     return state
 
 
 def _patience_is_over(state, config):
-    return bool(config.patience and state.best and int(state.best.waited) >= config.patience)
+    waited = np.min(state.best.waited) if state.best else 0
+    return bool(config.patience and waited >= config.patience)
 
 
 def _finish(task, config, run, state, seconds, compile_seconds, pace):
@@ -353,7 +358,10 @@ def _finish(task, config, run, state, seconds, compile_seconds, pace):
     for split in ("train", "valid", "test"):
         values |= task.evaluate(params, split)
     if state.best:
-        values |= {"best_step": int(state.best.step)} | {f"{k}_last": v for k, v in last.items()}
+        step = np.asarray(state.best.step)
+        values |= {"best_step": step if step.ndim else int(step)}
+        values |= {f"{k}_last": v for k, v in last.items()}
+    values = bank.numbers(values)
     records = metrics.read(run)
     values["train_loss"] = next((r["train_loss"] for r in reversed(records)), math.nan)
     if name := config.target.metric:

@@ -1,0 +1,92 @@
+"""Banks: N models of the same shapes, trained as one program over stacked parameters.
+
+One member after the other (``lax.map``), each for all steps of a dispatch, or all at once (``vmap``).
+On a CPU the first is faster: a member's weights stay in the cache for the whole dispatch, and no
+product becomes a batched one. On an accelerator the second: small products fill it together.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from zoo.train.state import TrainState
+
+# Which leaves have an axis of members: all but the step, which they share.
+AXES = TrainState(None, 0, 0, 0, 0, 0)
+
+
+def loop(one: Callable, members: int, form: str) -> Callable:
+    """(state, data, orders, n) -> the state after at most n steps of ``one`` by every member.
+
+    one:     (state, data, orders[, member]) -> state, of one model
+    members: N; 0 for one model, whose arrays have no axis of members
+    form:    "map" or "vmap"
+
+    It ends early where a loss is not finite.
+    """
+
+    def single(state: TrainState, data, orders, n, *member):
+        end = state.step + n
+
+        def going_on(state):
+            return (state.step < end) & jnp.isfinite(state.sums["loss"].total)
+
+        return lax.while_loop(going_on, lambda state: one(state, data, orders, *member), state)
+
+    def mapped(state, data, orders, n):
+        def each(at):
+            part, member = at
+            return single(part._replace(step=state.step), data, orders, n, member)
+
+        after = lax.map(each, (state._replace(step=()), jnp.arange(members)))
+        return after._replace(step=jnp.max(after.step))
+
+    def together(state, data, orders, n):
+        end = state.step + n
+        step = jax.vmap(one, in_axes=(AXES, None, None, 0), out_axes=AXES)
+
+        def going_on(state):
+            return (state.step < end) & jnp.all(jnp.isfinite(state.sums["loss"].total))
+
+        def body(state):
+            return step(state, data, orders, jnp.arange(members))
+
+        return lax.while_loop(going_on, body, state)
+
+    if not members:
+        return single
+    return mapped if form == "map" else together
+
+
+def form() -> str:
+    """The faster form on the devices that are there."""
+    return "map" if jax.default_backend() == "cpu" else "vmap"
+
+
+def numbers(values: dict[str, Any]) -> dict[str, Any]:
+    """Metrics as JSON takes them: of (N,) values the mean, and the list under NAME_each."""
+    found = {}
+    for name, value in values.items():
+        if np.ndim(value):
+            found[name] = float(np.mean(value))
+            found[f"{name}_each"] = [float(v) for v in value]
+        else:
+            found[name] = value
+    return found
+
+
+def choose(better: np.ndarray, one: Any, other: Any) -> Any:
+    """``one`` where ``better``, () or (N,), else ``other``: trees of arrays, members first."""
+
+    def pick(a: Array, b: Array) -> Array:
+        a = jnp.asarray(a, b.dtype)
+        return jax.device_put(
+            jnp.where(better.reshape(better.shape + (1,) * (b.ndim - better.ndim)), a, b),
+            b.sharding,
+        )
+
+    return jax.tree.map(pick, one, other)
