@@ -116,6 +116,48 @@ def forecasting() -> ConfigDict:
     return c
 
 
+def language_detection() -> ConfigDict:
+    """The keys of the task ``language_detection``, with their defaults, upon those of ``base``."""
+    c = base()
+    c.task = "language_detection"
+    c.about, c.to_beat, c.show = "", "", ("test_auc_5",)
+    c.data = {
+        "name": "udhr",  # or genesis
+        "path": "",  # a folder with one file a language, or en=one.txt,fr=other.txt
+        "sha256": "",  # of the texts; filled in when they are read
+        "languages": (),  # codes; () for all that are there
+        "encodings": "",  # of files that are not UTF-8: fr=iso-8859-1
+        "lowercase": True,
+        "min_count": 2,  # rarer characters stand for the unknown symbol of their script
+        "window": 8,
+        "ends": "none",  # or spaces, between which whole strings are read
+        "valid": 0.0,  # the last part of the training words
+        "test": 0.2,  # the last words
+        "test_on": "",  # in addition the last 20 % of these texts: udhr
+        "test_path": "",  # folders of lines: FOLDER/KIND/CODE.txt
+        "test_lines": 0,  # of each file; 0 for all
+    }
+    c.model = {
+        "cell": "lstm",
+        "embed": 32,
+        "hidden": 64,
+        "layers": 1,
+        "dropout": 0.0,
+        "dropout_in": 0.0,
+        "dropout_out": 0.0,
+        "weight_drop": 0.0,
+        "shared": False,  # one model for all languages, told which by class_embed numbers
+        "class_embed": 8,
+    }
+    c.ensemble = {"members": 1}
+    c.discriminative = 0.0
+    c.contenders = 2
+    c.priors = {}
+    c.margin = 0.1  # how much more probable than the second the first must be; else "unknown"
+    c.baselines = "none"  # or ngrams: naive Bayes and logistic regression on the same text
+    return c
+
+
 def load(name: str) -> ConfigDict:
     """The config of ``FILE.py`` or ``FILE.py:VARIANT``.
 

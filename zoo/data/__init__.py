@@ -7,12 +7,14 @@
     calendar     time stamps, frequencies, calendar features
     frames       series -> what a network reads, and back
     batches      (seed, step) -> indices -> windows of tokens, for training and for evaluation
+    languages    texts in several languages; alphabet, characters of many scripts to ids
     files        reading and writing whole files safely
 
 What a user can get wrong raises ``DataError``: one line with the fault, its place, the remedy.
 """
 
 from zoo.data import calendar, frames
+from zoo.data.alphabet import START, Alphabet
 from zoo.data.batches import (
     EvalLanes,
     check_size,
@@ -29,6 +31,8 @@ from zoo.data.batches import (
 )
 from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
+from zoo.data.languages import UDHR, Text, read_languages, read_lines
+from zoo.data.languages import clean as clean_text
 from zoo.data.registry import REGISTRY, Source, licence, locate
 from zoo.data.series import (
     Table,
@@ -44,16 +48,21 @@ from zoo.data.vocabulary import Vocabulary
 
 __all__ = [
     "REGISTRY",
+    "START",
+    "UDHR",
+    "Alphabet",
     "DataError",
     "EvalLanes",
     "Source",
     "Table",
+    "Text",
     "Vocabulary",
     "calendar",
     "check_size",
     "chunks_indices",
     "chunks_order",
     "chunks_steps",
+    "clean_text",
     "corpus",
     "cut",
     "digest",
@@ -69,6 +78,8 @@ __all__ = [
     "locate",
     "named",
     "read_bytes",
+    "read_languages",
+    "read_lines",
     "read_series",
     "read_text",
     "save_table",

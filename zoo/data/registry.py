@@ -3,12 +3,13 @@
 import hashlib
 import os
 import sys
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from zoo.data.errors import DataError, unknown_name
-from zoo.data.files import read_bytes
+from zoo.data.files import read_bytes, write_bytes
 
 
 class Source(NamedTuple):
@@ -21,7 +22,8 @@ class Source(NamedTuple):
     local:     path of the file under the folder $ZOO_DATA, and in the download cache
     note:      what it is
     gutenberg: it carries Project Gutenberg's header and licence around the text
-    kind:      "text", a corpus; or "series", a table of numbers
+    kind:      "text", a corpus; "series", a table of numbers; "languages", texts to tell apart
+    member:    of a zip archive at ``url``, the file that is meant; sha256 and size are the member's
     """
 
     url: str
@@ -32,9 +34,11 @@ class Source(NamedTuple):
     note: str
     gutenberg: bool = False
     kind: str = "text"
+    member: str = ""
 
 
 _RAW = "https://raw.githubusercontent.com"
+_NLTK = f"{_RAW}/nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora"
 _GUTENBERG = (
     "public domain in the USA; the file carries the Project Gutenberg header and licence, which "
     "are stripped from the text with every mention of Project Gutenberg"
@@ -75,6 +79,35 @@ REGISTRY = {
         local="timeseries/ETTh1.csv",
         note="oil temperature and loads of a transformer, hourly, 2016-07 to 2018-06 (Zhou et al. 2021)",
         kind="series",
+    ),
+    "udhr": Source(
+        url=f"{_NLTK}/udhr2.zip",
+        sha256="0796c314b09a930c989c6f9d93d226af9af13feccd88496e196c743dd266c7f3",
+        size=1653975,
+        licence="public domain",
+        local="langid/udhr/udhr2.zip",
+        note="the Universal Declaration of Human Rights in 387 languages",
+        kind="languages",
+    ),
+    "genesis_en": Source(
+        url=f"{_NLTK}/genesis.zip",
+        sha256="06b1c2bf303e656ed594c79293da1b7509ff39f640f7b7ebcc09fdeb2903800f",
+        size=195515,
+        licence="public domain",
+        local="corpora/genesis_kjv_en.txt",
+        note="the book of Genesis in English, King James version",
+        kind="languages",
+        member="genesis/english-kjv.txt",
+    ),
+    "genesis_fr": Source(
+        url=f"{_NLTK}/genesis.zip",
+        sha256="4c602e92fba9658611d7513fb36bbbcc47568519a15b3856b1c06c6550c88c3c",
+        size=191426,
+        licence="public domain",
+        local="corpora/genesis_segond1910_fr.txt",
+        note="the book of Genesis in French, Louis Segond 1910, ISO-8859-1",
+        kind="languages",
+        member="genesis/french.txt",
     ),
 }
 
@@ -137,12 +170,16 @@ def _fetch(name: str, row: Source) -> Path:
     import pooch
     import requests
 
-    offline = {"text": "docs", "series": "airline"}[row.kind]
-    remedy = (
-        f"put the file at FOLDER/{row.local} and set ZOO_DATA=FOLDER, or use {offline!r} "
-        f"(--config.data.name={offline}), which needs no network"
-    )
+    remedy = f"put the file at FOLDER/{row.local} and set ZOO_DATA=FOLDER, or use "
+    if row.kind == "languages":
+        remedy += "texts of your own (--config.data.path=FOLDER, one file a language)"
+    else:
+        offline = {"text": "docs", "series": "airline"}[row.kind]
+        remedy += f"{offline!r} (--config.data.name={offline}), which needs no network"
     cache = pooch.os_cache("lstm-zoo")
+    if row.member and (kept := Path(cache, row.local)).exists():
+        _check(kept, row)
+        return kept
     log = pooch.get_logger()
     level = log.level
     log.setLevel("WARNING")
@@ -150,12 +187,12 @@ def _fetch(name: str, row: Source) -> Path:
         with _progress(name, row.size) as bar:
             path = pooch.retrieve(
                 row.url,
-                known_hash=f"sha256:{row.sha256}",
-                fname=row.local,
+                known_hash=None if row.member else f"sha256:{row.sha256}",
+                fname=row.url.rpartition("/")[2] if row.member else row.local,
                 path=cache,
                 downloader=pooch.HTTPDownloader(progressbar=bar, timeout=20),
             )
-        return Path(path)
+        return _unpack(Path(path), row, cache) if row.member else Path(path)
     except requests.HTTPError as error:
         fault = f"status {error.response.status_code}"
     except requests.Timeout:
@@ -169,6 +206,23 @@ def _fetch(name: str, row: Source) -> Path:
     finally:
         log.setLevel(level)
     raise DataError(f"{name!r}: download of {row.url} failed ({fault}): {remedy}")
+
+
+def _unpack(archive: Path, row: Source, cache: Path) -> Path:
+    """The member of a downloaded archive, checked. Raises ValueError where it is not the right one."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            content = opened.read(row.member)
+    except (zipfile.BadZipFile, KeyError):
+        content = b""
+    finally:
+        archive.unlink()
+    if hashlib.sha256(content).hexdigest() != row.sha256:
+        raise ValueError(row.member)
+    path = cache / row.local
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, content)
+    return path
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from zoo.tasks.protocol import Sum, Task
 
 _TASKS = {
     "forecasting": "zoo.tasks.forecasting:ForecastingTask",
+    "language_detection": "zoo.tasks.language_detection:LanguageDetectionTask",
     "language_model": "zoo.tasks.language_model:LanguageModelTask",
 }
 

@@ -1,4 +1,4 @@
-"""How far forecasts are from what came. NumPy, float64, any shape; NaN nowhere."""
+"""How far forecasts are from what came, and how well scores tell two kinds apart. NumPy, float64."""
 
 import numpy as np
 
@@ -37,3 +37,17 @@ def pinball(actual: np.ndarray, forecast: np.ndarray, quantile: float) -> float:
     """The mean loss of a forecast of a quantile (Koenker & Bassett 1978), in the unit of the series."""
     error = actual - forecast
     return float(np.mean(np.maximum(quantile * error, (quantile - 1) * error)))
+
+
+def roc(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(false, true) positive rates, rising from 0 to 1, as the threshold on ``scores`` (n,) falls."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores pass a threshold together
+    true, false = np.cumsum(positive[order])[last], np.cumsum(~positive[order])[last]
+    return np.append(0, false / false[-1]), np.append(0, true / true[-1])
+
+
+def auc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Area under that curve: the chance that a positive scores higher, ties counting half."""
+    false, true = roc(scores, positive)
+    return float(np.trapezoid(true, false))

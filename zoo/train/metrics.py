@@ -100,7 +100,9 @@ class Progress:
     def line(self, record: dict, pace: float) -> None:
         """One line: step, epoch, losses, speed, time gone and left."""
         own = ("step", "epoch", "seconds")
-        values = [f"{k} {v:.4f}" for k, v in record.items() if k not in own][:4]
+        values = [
+            f"{k} {v:.4f}" for k, v in record.items() if k not in own and not isinstance(v, list)
+        ][:4]
         left = (self._total - record["step"]) / pace
         self.say(
             f"step {record['step']}/{self._total}  epoch {record['epoch']:.2f}  "

@@ -1,0 +1,167 @@
+"""Texts in several languages: of the UDHR archive, of named pairs, of one's own files."""
+
+import io
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from zoo.data import registry
+from zoo.data.errors import DataError, unknown_name
+from zoo.data.files import read_bytes
+
+# ISO 639-1 code -> member of the UDHR archive.
+UDHR = {
+    "ar": "arb",
+    "cs": "ces",
+    "da": "dan",
+    "de": "deu",
+    "el": "ell_monotonic",
+    "en": "eng",
+    "es": "spa",
+    "fi": "fin",
+    "fr": "fra",
+    "he": "heb",
+    "hi": "hin",
+    "hu": "hun",
+    "id": "ind",
+    "it": "ita",
+    "ja": "jpn",
+    "ko": "kor",
+    "nb": "nob",
+    "nl": "nld",
+    "pl": "pol",
+    "pt": "por_PT",
+    "ro": "ron",
+    "ru": "rus",
+    "sv": "swe",
+    "tr": "tur",
+    "uk": "ukr",
+    "vi": "vie",
+    "zh": "cmn_hans",
+}
+
+# The book of Genesis: King James (English), Segond 1910 (French).
+GENESIS = {"en": "genesis_en", "fr": "genesis_fr"}
+
+
+class Text(NamedTuple):
+    """A language and what is known of it: its code (ISO 639-1 where it has one) and a text."""
+
+    code: str
+    text: str
+
+
+def read_languages(
+    name: str,
+    path: str = "",
+    languages: Sequence[str] = (),
+    encodings: str = "",
+    lowercase: bool = True,
+    shortest: int = 1,
+) -> list[Text]:
+    """Texts by language, in the order of their codes; spaces and line breaks become one space each.
+
+    name:      "udhr" or "genesis"; not used where ``path`` is given
+    path:      a folder with one file a language (``en.txt``), or files: ``en=one.txt,fr=other.txt``
+    languages: the codes that are wanted; () for all
+    encodings: of files that are not UTF-8: ``fr=iso-8859-1``
+    shortest:  characters that a text must have
+
+    Raises DataError for what cannot be read, a text that is too short, a language given twice or
+    unknown, and two languages with the same text.
+    """
+    if len(languages) != len(set(languages)):
+        twice = next(c for c in languages if list(languages).count(c) > 1)
+        raise DataError(f"language {twice!r} is given twice")
+    read = _own(path, encodings) if path else _named(name)
+    codes = list(languages) or sorted(read)
+    texts: dict[str, str] = {}
+    for code in sorted(codes):
+        if code not in read:
+            raise unknown_name("language", code, read)
+        text = clean(read[code](), lowercase)
+        where = f"the text of {code!r}"
+        if len(text) < shortest:
+            raise DataError(f"{where} has {len(text)} characters; {shortest} are needed")
+        if same := [c for c, t in texts.items() if t == text]:
+            raise DataError(f"{where} is that of {same[0]!r}: give each language its own")
+        texts[code] = text
+    if len(texts) < 2:
+        raise DataError(f"{len(texts)} language(s): two are needed to tell apart")
+    return [Text(code, text) for code, text in texts.items()]
+
+
+def clean(text: str, lowercase: bool) -> str:
+    """One space for every run of white space, none at the ends; lower case where asked."""
+    return " ".join((text.lower() if lowercase else text).split())
+
+
+def read_lines(folder: str | os.PathLike, code: str, lowercase: bool) -> list[str]:
+    """The lines of FOLDER/CODE.txt that are not empty, cleaned; [] where there is no such file."""
+    file = Path(folder) / f"{code}.txt"
+    if not file.is_file():
+        return []
+    lines = (clean(line, lowercase) for line in _decode(file, "utf-8").split("\n"))
+    return [line for line in lines if line]
+
+
+def _named(name):
+    if name == "genesis":
+        return {c: lambda n=n: _decode_named(n) for c, n in GENESIS.items()}
+    if name != "udhr":
+        raise unknown_name("languages", name, ("udhr", "genesis"))
+    archive = zipfile.ZipFile(io.BytesIO(read_bytes(registry.locate("udhr"))))
+    members = {**UDHR, **{n[6:-4]: n[6:-4] for n in archive.namelist() if n.endswith(".txt")}}
+    for used in UDHR.values():
+        members.pop(used)
+    return {
+        c: lambda m=m: archive.read(f"udhr2/{m}.txt").decode("utf-8") for c, m in members.items()
+    }
+
+
+def _decode_named(name):
+    encoding = "iso-8859-1" if name == "genesis_fr" else "utf-8"
+    return _decode(registry.locate(name), encoding)
+
+
+def _own(path, encodings):
+    declared = _pairs(encodings, "data.encodings", "fr=iso-8859-1")
+    if "=" in path:
+        files = _pairs(path, "data.path", "en=one.txt,fr=other.txt")
+    elif Path(path).is_dir():
+        files = {p.stem: p for p in sorted(Path(path).glob("*.txt"))}
+        if not files:
+            raise DataError(f"{path!r} holds no file such as en.txt: one text file a language")
+    else:
+        raise DataError(f"{path!r}: no such folder; or give files, as in en=one.txt,fr=other.txt")
+    if unknown := [c for c in declared if c not in files]:
+        raise unknown_name("language", unknown[0], files)
+    return {c: lambda c=c, f=f: _decode(f, declared.get(c, "utf-8")) for c, f in files.items()}
+
+
+def _pairs(text, key, example):
+    found: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        code, equals, value = part.partition("=")
+        if not equals or not code or not value:
+            raise DataError(f"--config.{key}={text}: pairs, as in {example}")
+        if code in found:
+            raise DataError(f"--config.{key}: language {code!r} is given twice")
+        found[code] = value
+    return found
+
+
+def _decode(path, encoding):
+    content = read_bytes(path)
+    try:
+        return content.decode(encoding).removeprefix("\ufeff")
+    except LookupError:
+        raise DataError(f"--config.data.encodings: {encoding!r} is no encoding") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{os.fspath(path)!r} is not {encoding} (0x{content[error.start]:02x} at byte "
+            f"{error.start}): convert it, or declare it, as in --config.data.encodings="
+            f"{Path(path).stem}=iso-8859-1"
+        ) from None

@@ -1,0 +1,284 @@
+"""How well languages are told apart: by length of the string, beside n-gram models, with plots."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from zoo import data as zd
+from zoo.errors import UserError
+from zoo.tasks import scores
+
+LENGTHS = (5, 10, 20, 50, 100)
+_MOST = 5000  # substrings of a length and language that are scored, evenly spaced
+
+
+def cut(texts: list[str], length: int) -> tuple[list[str], np.ndarray]:
+    """(substrings, which text each is of); all of them up to 20 characters, else every tenth."""
+    strings, labels = [], []
+    for label, text in enumerate(texts):
+        places = len(text) - length + 1
+        step = max(1 if length <= 20 else 10, -(-places // _MOST))
+        found = [text[i : i + length] for i in range(0, places, step)]
+        strings += found
+        labels += [label] * len(found)
+    return strings, np.array(labels, int)
+
+
+def substrings(task, params, texts: list[str]) -> dict[str, float]:
+    """Accuracy by length of substring, the mean over languages; of two languages AUC too."""
+    found = {}
+    for length in LENGTHS:
+        strings, labels = cut(texts, length)
+        if len(set(labels.tolist())) < len(texts):
+            continue  # a text is shorter than that
+        values = task.scores(params, strings, whole=False)
+        found[f"test_accuracy_{length}"] = mean_accuracy(values, labels)
+        if len(texts) == 2:
+            found[f"test_auc_{length}"] = scores.auc(values[:, 0] - values[:, 1], labels == 0)
+    if len(texts) == 2:
+        strings, labels = _source_strings(texts, task.config.seed)
+        values = task.scores(params, strings, whole=False)
+        found["test_auc_source"] = scores.auc(values[:, 0] - values[:, 1], labels == 0)
+    return found
+
+
+def mean_accuracy(values: np.ndarray, labels: np.ndarray) -> float:
+    """The share of right languages, (n, languages) scores against (n,), averaged over languages."""
+    right = values.argmax(axis=1) == labels
+    return float(np.mean([right[labels == i].mean() for i in np.unique(labels)]))
+
+
+def lines(task, params) -> dict[str, float]:
+    """Accuracy on whole lines of other texts, FOLDER/KIND/CODE.txt: accuracy_KIND."""
+    found = {}
+    for kind, (strings, labels) in _files(task).items():
+        values = task.scores(params, strings)
+        found[f"test_accuracy_{kind.replace('-', '_')}"] = mean_accuracy(values, labels)
+    return found
+
+
+def temperature(task, params, texts: list[str]) -> float:
+    """What log-likelihoods are multiplied by, so that the posterior of held-out strings is the most
+    likely (Guo et al. 2017); strings of all lengths up to 50 count alike."""
+    strings, labels = [], []
+    for length in (n for n in LENGTHS if n <= 50):
+        some, which = cut(texts, length)
+        keep = np.linspace(0, len(some) - 1, min(len(some), 1000)).astype(int)
+        strings += [some[i] for i in keep]
+        labels += which[keep].tolist()
+    values, labels = task.scores(params, strings, whole=False), np.array(labels)
+
+    def loss(t):
+        z = t * values
+        z -= z.max(axis=1, keepdims=True)
+        return np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), labels])
+
+    grid = np.geomspace(0.05, 5, 93)
+    return float(grid[np.argmin([loss(t) for t in grid])])
+
+
+def write(task, params, metrics: dict, run: Path) -> None:
+    """Writes summary.txt, confusion.csv and plots: roc or confusion, accuracy, trace."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    (run / "plots").mkdir(exist_ok=True)
+    held = task.parts["test"] if all(task.parts["test"]) else None
+    if held and task.config.baselines == "ngrams":
+        metrics |= _ngrams(task, held)
+    if held:
+        strings, labels = cut(held, 20)
+        keep = slice(None, None, max(1, len(strings) // 20000))
+        strings, labels = strings[keep], labels[keep]
+        values = task.scores(params, strings, whole=False)
+        _confusion(task, values, labels, run)
+        if len(task.codes) == 2:
+            _roc(task, params, held, run)
+    else:
+        for kind, (strings, labels) in list(_files(task).items())[-1:]:
+            _confusion(task, task.scores(params, strings), labels, run, kind)
+    _trace(task, params, held or task.parts["train"], run)
+    zd.write_bytes(run / "summary.txt", summary(task, metrics).encode())
+
+
+def summary(task, metrics: dict) -> str:
+    """The scores as a table, beside the baselines."""
+    several = len(task.codes) > 2
+    names = [("test", "this model")]
+    names += [(k[: -len("_auc_5")], None) for k in metrics if k.endswith("_auc_5")]
+    rows, seen = [], set()
+    for prefix, title in names:
+        if prefix in seen:
+            continue
+        seen.add(prefix)
+        cells = [title or prefix.replace("_", " ").removesuffix(" test")]
+        for n in LENGTHS:
+            pair = [metrics.get(f"{prefix}_{what}_{n}") for what in ("auc", "accuracy")]
+            pair = pair[1:] if several else pair
+            cells.append(" / ".join("-" if v is None else f"{v:.4f}" for v in pair))
+        if any(c != "-" and c != "- / -" for c in cells[1:]):
+            rows.append(cells)
+    what = "accuracy" if several else "AUC / accuracy"
+    shown = ", ".join(task.codes[:30]) + (", …" if len(task.codes) > 30 else "")
+    text = [f"{len(task.codes)} languages: {shown}"]
+    if rows:
+        heads = [f"{what} on", *(f"{n} characters" for n in LENGTHS)]
+        widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+        for row in [heads, *rows]:
+            text.append("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+    known = [f"test_accuracy_{n}" for n in LENGTHS]
+    for name, value in metrics.items():
+        if name.startswith("test_accuracy_") and name not in known:
+            kind = name.removeprefix("test_accuracy_").replace("_", " ")
+            text.append(f"{kind}: {value:.4f} right, mean over languages")
+    return "\n".join(text) + "\n"
+
+
+def _files(task):
+    """kind -> (lines, labels) of data.test_path."""
+    d, found = task.config.data, {}
+    if not d.test_path:
+        return found
+    path = Path(d.test_path).expanduser()
+    if not path.is_dir():
+        raise UserError(f"--config.data.test_path={d.test_path}: no such folder")
+    for folder in sorted(p for p in path.iterdir() if p.is_dir()):
+        strings, labels = [], []
+        for label, code in enumerate(task.codes):
+            some = zd.read_lines(folder, code, d.lowercase)[: d.test_lines or None]
+            strings += some
+            labels += [label] * len(some)
+        if strings:
+            found[folder.name] = strings, np.array(labels)
+    return found
+
+
+def _source_strings(texts, seed):
+    """100 random 5-character strings of each text, at the same places, as source 004 takes them."""
+    places = np.random.default_rng(seed).integers(min(map(len, texts)) - 4, size=100)
+    strings = [text[p : p + 5] for text in texts for p in places]
+    return strings, np.repeat([0, 1], 100)
+
+
+def _ngrams(task, held):
+    """Accuracy (and AUC) of n-gram models trained on the same text's substrings of each length."""
+    try:
+        from sklearn.feature_extraction.text import CountVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.naive_bayes import MultinomialNB
+    except ImportError:
+        return {}
+    found = {}
+    seen, labels = cut(task.parts["train"], 5)
+    models = {
+        "naive_bayes": (MultinomialNB(alpha=0.1), (1, 3)),
+        "logistic_regression": (LogisticRegression(C=1.0, max_iter=500), (1, 5)),
+    }
+    for name, (model, spread) in models.items():
+        counts = CountVectorizer(analyzer="char", ngram_range=spread, lowercase=False)
+        model.fit(counts.fit_transform(seen), labels)
+        for length in LENGTHS:
+            strings, truth = cut(held, length)
+            if len(set(truth.tolist())) < len(held):
+                continue
+            table = counts.transform(strings)
+            if len(held) == 2:
+                score = -_decision(model, table)
+                found[f"{name}_auc_{length}"] = scores.auc(score, truth == 0)
+            right = model.predict(table) == truth
+            each = [right[truth == i].mean() for i in np.unique(truth)]
+            found[f"{name}_accuracy_{length}"] = float(np.mean(each))
+    return found
+
+
+def _decision(model, table):
+    """How much the second class is preferred, (n,)."""
+    if hasattr(model, "decision_function"):
+        return model.decision_function(table)
+    p = model.predict_joint_log_proba(table)
+    return p[:, 1] - p[:, 0]
+
+
+def _figure(size):
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=size, layout="constrained")
+
+
+def _keep(figure, run, name):
+    from matplotlib import pyplot
+
+    figure.savefig(run / "plots" / name, dpi=110)
+    pyplot.close(figure)
+
+
+def _roc(task, params, held, run):
+    figure, axes = _figure((5.5, 5))
+    for length in LENGTHS[:3]:
+        strings, labels = cut(held, length)
+        values = task.scores(params, strings, whole=False)
+        difference = values[:, 0] - values[:, 1]
+        false, true = scores.roc(difference, labels == 0)
+        area = scores.auc(difference, labels == 0)
+        axes.plot(false, true, label=f"{length} characters, AUC {area:.4f}")
+    axes.plot([0, 1], [0, 1], color="gray", linewidth=0.8, linestyle="--")
+    one, other = task.codes
+    axes.set(
+        xlabel=f"{other} taken for {one}", ylabel=f"{one} recognised", title="ROC, held-out text"
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    _keep(figure, run, "roc.png")
+
+
+def _confusion(task, values, labels, run, what="20 characters"):
+    n = len(task.codes)
+    table = np.zeros((n, n), int)
+    np.add.at(table, (labels, values.argmax(axis=1)), 1)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["truth", *task.codes])
+    for code, row in zip(task.codes, table.tolist(), strict=True):
+        writer.writerow([code, *row])
+    zd.write_bytes(run / "confusion.csv", out.getvalue().encode())
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    size = max(4, 0.3 * n + 1.5)
+    figure, axes = _figure((size + 0.8, size))
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(n), task.codes, fontsize=8, rotation=90 if n > 12 else 0)
+    axes.set_yticks(range(n), task.codes, fontsize=8)
+    axes.set(
+        xlabel="taken for", ylabel="language", title=f"{what}: {np.trace(share) / n:.1%} right"
+    )
+    if n <= 12:
+        for i in range(n):
+            for j in range(n):
+                color = "white" if share[i, j] > 0.5 else "black"
+                axes.text(j, i, f"{share[i, j]:.1%}", ha="center", va="center", color=color)
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    _keep(figure, run, "confusion.png")
+
+
+def _trace(task, params, texts, run):
+    """Where the models decide: log P(string so far | its language) over that of the best other."""
+    from matplotlib import pyplot
+
+    shown = min(4, len(task.codes))
+    figure, axes = pyplot.subplots(shown, 1, figsize=(9, 1.9 * shown), layout="constrained")
+    for axis, label in zip(axes, range(shown), strict=True):
+        text = texts[label]
+        string = text[len(text) // 2 :][:40]
+        total = np.cumsum(task.trace(params, string), axis=0)
+        others = np.delete(total, label, axis=1)
+        best = others.argmax(axis=1)
+        ratio = total[:, label] - others.max(axis=1)
+        axis.axhline(0, color="gray", linewidth=0.8)
+        axis.plot(ratio, marker=".", color="tab:blue")
+        names = [c for c in task.codes if c != task.codes[label]]
+        axis.set_xticks(range(len(string)), [c if c != " " else "␣" for c in string], fontsize=8)
+        axis.set_title(f"{task.codes[label]} against {names[best[-1]]}", fontsize=9, loc="left")
+        axis.set_ylabel("log ratio", fontsize=8)
+        axis.grid(alpha=0.3)
+    _keep(figure, run, "trace.png")

@@ -1,0 +1,386 @@
+"""Language detection by likelihood: which language's model finds a string the most likely.
+
+A string is scored from a fresh state after a start symbol, character by character, by the model of
+every language: log P(string | language). Two kinds of models (``model.shared``):
+
+one a language:  N language models of the same shapes, a bank, each trained on its own text
+one for all:     a language model that is told the language at every step; with ``discriminative`` it
+                 also learns to tell them apart: the loss is then
+
+                     (1 - d) nats + d mean over prefixes of -log P(language | prefix)
+
+                 with P(language | prefix) among the true language and ``contenders`` - 1 others
+
+``ensemble.members`` models of either kind are trained at once; their log-likelihoods are averaged.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from ml_collections import ConfigDict
+
+from zoo import data as zd
+from zoo import random
+from zoo.cells import CELLS
+from zoo.config import choose, require
+from zoo.data import Alphabet
+from zoo.errors import UserError
+from zoo.models import LanguageModel
+from zoo.tasks import detection
+from zoo.tasks.protocol import Sum
+
+UNKNOWN = "unknown"
+_WIDTHS = (16, 64, 256, 1024)  # characters that are scored at once: a program each
+_AREA = 8192  # width x strings of one call
+
+
+class LanguageDetectionTask:
+    """The Task over a bank of LanguageModels; see ``zoo.tasks.protocol`` for what each method does."""
+
+    def __init__(self, config: ConfigDict):
+        """The texts are read when they are first needed. Raises UserError for keys out of range."""
+        check(config)
+        self.config = config
+        self.temperature = 1.0
+
+    @classmethod
+    def rebuild(cls, config: ConfigDict, run: Path) -> "LanguageDetectionTask":
+        """The task of a run, with its own alphabet, languages and temperature; no text is read."""
+        task = cls(config)
+        task.alphabet = Alphabet.load(run / "alphabet.json")
+        if (file := run / "detector.json").is_file():
+            record = json.loads(zd.read_bytes(file))
+            task.codes, task.temperature = record["languages"], record["temperature"]
+        return task
+
+    @property
+    def members(self) -> int:
+        """Models that are trained side by side."""
+        replicas = self.config.ensemble.members
+        return replicas if self.config.model.shared else replicas * len(self.codes)
+
+    @cached_property
+    def codes(self) -> list[str]:
+        """The languages, in the order of scores and probabilities."""
+        return [t.code for t in self._texts]
+
+    @cached_property
+    def _texts(self):
+        d = self.config.data
+        names = ("name", "path", "languages", "encodings", "lowercase")
+        texts = zd.read_languages(**{n: d[n] for n in names}, shortest=2 * d.window)
+        digest = hashlib.sha256("\n".join(t.code + t.text for t in texts).encode()).hexdigest()
+        if d.sha256 and d.sha256 != digest:
+            raise UserError(f"{d.path or d.name}: not the texts that this run began with")
+        d.sha256 = digest
+        return texts
+
+    @cached_property
+    def parts(self) -> dict[str, list[str]]:
+        """split -> the text of each language in it: the first words to train, the last to test."""
+        d = self.config.data
+        found: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+        for code, text in self._texts:
+            units = text.split(" ") if text.count(" ") * 20 > len(text) else list(text)
+            joint = " " if len(units) < len(text) else ""
+            end = len(units) // 10 * round(10 * (1 - d.test))
+            start = end - round(end * d.valid)
+            for split, part in (("train", units[:start]), ("valid", units[start:end])):
+                found[split].append(joint.join(part))
+            found["test"].append(joint.join(units[end:]) if d.test else "")
+            if len(found["train"][-1]) <= d.window:
+                raise UserError(
+                    f"the training text of {code!r} has {len(found['train'][-1])} characters; more "
+                    f"than one window (--config.data.window={d.window}) is needed"
+                )
+        return found
+
+    @cached_property
+    def alphabet(self) -> Alphabet:
+        """The symbols of the training texts."""
+        return Alphabet.from_texts(self.parts["train"], self.config.data.min_count)
+
+    @cached_property
+    def model(self) -> LanguageModel:
+        """The Flax module."""
+        settings = self.config.model.to_dict()
+        shared = settings.pop("shared")
+        classes = len(self.codes) if shared else 0
+        return LanguageModel(vocab=self.alphabet.size, classes=classes, **settings)
+
+    def prepare(self, run):
+        self.alphabet.save(run / "alphabet.json")
+        self._save(run)
+
+    def init(self, key):
+        label = jnp.zeros(1, jnp.int32) if self.config.model.shared else None
+        return self.model.init(key, jnp.zeros((1, 1), jnp.int32), None, label)
+
+    def carry(self):
+        return ()
+
+    def sums(self):
+        return ("loss", "nats")
+
+    def steps_per_epoch(self, split):
+        """As many windows as the longest text has places for one (all texts, where one model has all)."""
+        places = [len(t) - self.config.data.window + 1 for t in self.parts[split]]
+        total = sum(places) if self.config.model.shared else max(places)
+        return -(-total // self.config.batch_size)
+
+    def tokens_per_step(self):
+        return self.members * self.config.batch_size * self.config.data.window
+
+    def data(self, split):
+        tokens = [self.alphabet.encode(t) for t in self.parts[split]]
+        width = max(map(len, tokens))
+        lengths = np.array([len(t) for t in tokens], np.int32)
+        return {"tokens": np.stack([np.pad(t, (0, width - len(t))) for t in tokens]), "n": lengths}
+
+    def order(self, split, epoch):
+        """The epoch alone: windows are drawn, so that texts of any lengths are cycled alike."""
+        return jnp.int32(epoch)
+
+    def indices(self, order, i, member):
+        key = jax.random.fold_in(random.key(self.config.seed, "data", order), i)
+        key = jax.random.fold_in(key, member)
+        size, n = self.config.batch_size, len(self.codes)
+        label = jnp.arange(size) if self.config.model.shared else jnp.full(size, member)
+        return label % n, jax.random.uniform(key, (size,))
+
+    def gather(self, data, indices):
+        label, place = indices
+        window = self.config.data.window
+        start = jnp.floor(place * (data["n"][label] - window + 1)).astype(jnp.int32)
+        at = start[:, None] + jnp.arange(window)
+        return {"tokens": jnp.asarray(data["tokens"])[label[:, None], at], "label": label}
+
+    def loss(self, params, carry, batch, key):
+        tokens, label, d = batch["tokens"], batch["label"], self.config.discriminative
+        rivals = self._rivals(label, jax.random.fold_in(key, 1))
+        labels = jnp.concatenate([label[None], rivals])  # (K, B), the true one first
+        scores = self._log_p(
+            params, jnp.tile(tokens, (len(labels), 1)), labels.reshape(-1), key
+        ).reshape(len(labels), *tokens.shape)
+        nats = -jnp.sum(scores[0])
+        total = nats
+        if d:
+            among = jax.nn.log_softmax(jnp.cumsum(scores, axis=2), axis=0)[0]
+            total = (1 - d) * nats - d * jnp.sum(among)
+        weight = jnp.float32(tokens.size)
+        return {"loss": Sum(total, weight), "nats": Sum(nats, weight)}, ()
+
+    def evaluate(self, params, split):
+        if split == "valid" and all(self.parts["valid"]):
+            return {"valid_loss": self._valid_loss(params)}
+        if split != "test":
+            return {}
+        found = {}
+        if all(self.parts["test"]):
+            found |= detection.substrings(self, params, self.parts["test"])
+        if other := self.config.data.test_on:
+            d = self.config.data
+            texts = zd.read_languages(other, languages=tuple(self.codes), lowercase=d.lowercase)
+            held = [t.text[len(t.text) * 8 // 10 :] for t in texts]
+            values = detection.substrings(self, params, held)
+            found |= {f"{other}_{name}": value for name, value in values.items()}
+        return found | detection.lines(self, params)
+
+    def observe(self, params, step, record):
+        return "", ""
+
+    def unit(self):
+        return "nats a character" if not self.config.discriminative else "loss"
+
+    def artifacts(self, params, run, metrics):
+        if all(self.parts["valid"]):
+            self.temperature = detection.temperature(self, params, self.parts["valid"])
+            metrics["temperature"] = self.temperature
+        self._save(run)
+        detection.write(self, params, metrics, run)
+
+    def scores(self, params, strings: Sequence[str], whole: bool = True) -> np.ndarray:
+        """log P(string | language), (n, languages), float64; averaged over an ensemble.
+
+        ``whole`` strings are lines or words, not cut out of a text: with data.ends = "spaces" they
+        are read between spaces. Compiled for four widths at most; long strings in pieces.
+        """
+        tokens = [self._encode(s, whole) for s in strings]
+        found = np.zeros((len(tokens), len(self.codes)))
+        lengths = np.array([len(t) for t in tokens], int)
+        for before, width in zip((-1, *_WIDTHS), _WIDTHS, strict=False):
+            last = width == _WIDTHS[-1]
+            mine = np.flatnonzero((lengths > before) & ((lengths <= width) | last))
+            size = _AREA // width
+            for i in range(0, len(mine), size):
+                rows = mine[i : i + size]
+                found[rows] = self._score_rows(params, [tokens[r] for r in rows], size, width)
+        return found
+
+    def trace(self, params, string: str) -> np.ndarray:
+        """log P(character | those before it, language), (characters, languages)."""
+        tokens = self._encode(string, False)
+        start = jnp.full((1, 1), zd.START, jnp.int32)
+        _, each = self._piece(params, None, start[:, 0], tokens[None])
+        return np.asarray(each, np.float64)[:, 0].T
+
+    def posterior(
+        self, params, strings: Sequence[str], languages: Sequence[str] = ()
+    ) -> list[dict]:
+        """For each string label, probabilities (by language, likely ones first) and margin.
+
+        The label is "unknown" where no letter of the string is of a script of these languages, and
+        where the first is not ``config.margin`` more probable than the second.
+        """
+        at = [self.codes.index(c) for c in languages or self.codes]
+        logits = self.temperature * self.scores(params, strings)[:, at]
+        logits += np.log([self._priors[i] for i in at])
+        logits -= logits.max(axis=1, keepdims=True)
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        rows = []
+        for string, row in zip(strings, p, strict=True):
+            order = np.argsort(-row, kind="stable")
+            margin = float(row[order[0]] - row[order[1]]) if len(order) > 1 else 1.0
+            speaks = self.alphabet.letters(self._fold(string)) > 0
+            label = self.codes[at[order[0]]] if speaks and margin >= self.config.margin else UNKNOWN
+            chances = {self.codes[at[i]]: float(row[i]) for i in order}
+            rows.append({"label": label, "probabilities": chances, "margin": margin})
+        return rows
+
+    @property
+    def _priors(self):
+        priors = dict.fromkeys(self.codes, 1.0) | self.config.priors.to_dict()
+        if unknown := [c for c in priors if c not in self.codes]:
+            raise UserError(f"--config.priors: {unknown[0]!r} is none of {', '.join(self.codes)}")
+        return np.array([priors[c] for c in self.codes])
+
+    def _save(self, run):
+        record = {"languages": self.codes, "temperature": self.temperature}
+        zd.write_bytes(run / "detector.json", (json.dumps(record, indent=2) + "\n").encode())
+
+    def _fold(self, string):
+        return string.lower() if self.config.data.lowercase else string
+
+    def _encode(self, string, whole):
+        if whole:
+            string = zd.clean_text(string, self.config.data.lowercase)
+            string = f" {string} " if string and self.config.data.ends == "spaces" else string
+        return self.alphabet.encode(string)
+
+    def _rivals(self, label, key):
+        """(K - 1, B) other languages for each window; K = 1 without ``discriminative``."""
+        n, d = len(self.codes), self.config.discriminative
+        k = min(self.config.contenders, n) if d else 1
+        if k == n:
+            away = jnp.broadcast_to(jnp.arange(1, n)[:, None], (n - 1, len(label)))
+        else:
+            away = jax.random.randint(key, (k - 1, len(label)), 1, n)
+        return (label[None] + away) % n
+
+    def _log_p(self, params, tokens, label, key=None):
+        """log P of every token (B, T) by one model, from the start."""
+        inputs = jnp.concatenate([jnp.full_like(tokens[:, :1], zd.START), tokens[:, :-1]], axis=1)
+        _, values = self._apply(params, None, inputs, tokens, label, key)
+        return values
+
+    def _apply(self, params, carry, inputs, targets, label, key=None):
+        label = label if self.config.model.shared else None
+        rngs = {"dropout": key} if key is not None else None
+        after, logits = self.model.apply(
+            params, inputs, carry, label, train=key is not None, rngs=rngs
+        )
+        return after, -optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+
+    @partial(jax.jit, static_argnums=0)
+    def _piece(self, params, carry, before, tokens):
+        """(carries, log P of each token (languages, B, W)) of a piece after the symbols ``before``."""
+        tokens = jnp.asarray(tokens)
+        inputs = jnp.concatenate([before[:, None], tokens[:, :-1]], axis=1)
+        n, shared = len(self.codes), self.config.model.shared
+        models = self.members * (n if shared else 1)
+        if carry is None:
+            zero = self.model.carry(len(tokens))
+            carry = jax.tree.map(lambda a: jnp.zeros((models, *a.shape), a.dtype), zero)
+
+        def one(at):
+            i, carry = at
+            mine = jax.tree.map(lambda a: a[i // n if shared else i], params)
+            label = jnp.full(len(tokens), i % n)
+            return self._apply(mine, carry, inputs, tokens, label)
+
+        after, each = lax.map(one, (jnp.arange(models), carry))
+        return after, each.reshape(-1, n, *tokens.shape).mean(axis=0)
+
+    def _score_rows(self, params, tokens, size, width):
+        total, carry = np.zeros((len(tokens), len(self.codes))), None
+        before = np.full(size, zd.START, np.int32)
+        longest = max(1, *(len(t) for t in tokens))
+        for start in range(0, longest, width):
+            piece = np.zeros((size, width), np.int32)
+            count = np.zeros(size, int)
+            for row, t in enumerate(tokens):
+                part = t[start : start + width]
+                piece[row, : len(part)], count[row] = part, len(part)
+            carry, each = self._piece(params, carry, before, piece)
+            mask = np.arange(width) < count[:, None]
+            total += np.sum(np.asarray(each, np.float64) * mask, axis=2).T[: len(tokens)]
+            before = piece[:, -1]
+        return total
+
+    def _valid_loss(self, params):
+        """Nats a character of the validation part in windows from a fresh state, (members,)."""
+        window, found = self.config.data.window, []
+        data = self.data("valid")
+        for label, (tokens, n) in enumerate(zip(data["tokens"], data["n"], strict=True)):
+            starts = np.arange(0, max(1, n - window + 1), window)[:64]
+            at = np.resize(starts, 64)[:, None] + np.arange(window)
+            found.append(self._loss_of(params, tokens[np.minimum(at, n - 1)], jnp.int32(label)))
+        found = np.array(found)  # (languages, models)
+        if self.config.model.shared:
+            return found.mean(axis=0)
+        return np.array([found[m % len(self.codes), m] for m in range(self.members)])
+
+    @partial(jax.jit, static_argnums=0)
+    def _loss_of(self, params, tokens, label):
+        labels = jnp.full(len(tokens), label)
+        return lax.map(lambda p: -jnp.mean(self._log_p(p, tokens, labels)), params)
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a key out of range."""
+    c = config
+    choose(c, "model.cell", CELLS)
+    choose(c, "data.ends", ("none", "spaces"))
+    choose(c, "baselines", ("none", "ngrams"))
+    for key in ("best.metric", "target.metric"):
+        choose(c, key, ("", "valid_loss"))
+    for key in ("batch_size", "data.window", "data.min_count", "ensemble.members"):
+        require(c, key, 1)
+    for key in ("model.hidden", "model.layers"):
+        require(c, key, 1)
+    for key in ("model.embed", "model.class_embed"):
+        require(c, key, 0)
+    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
+        require(c, f"model.{key}", 0, 0.99)
+    for key in ("data.valid", "data.test"):
+        require(c, key, 0, 0.9)
+    for key in ("discriminative", "margin"):
+        require(c, key, 0, 1)
+    require(c, "contenders", 2)
+    if c.discriminative and not c.model.shared:
+        raise UserError(
+            f"--config.discriminative={c.discriminative}: needs --config.model.shared, one model for "
+            "all languages; the members of a bank know nothing of each other"
+        )
+    if c.best.metric and not c.data.valid:
+        raise UserError(
+            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
+        )
