@@ -1,11 +1,16 @@
-"""Forecasts with a trained model: JSON lines on stdout, and a CSV file.
+"""Predictions with a trained model, JSON lines on stdout: forecasts, or the languages of lines.
 
 python -m zoo.predict --run=runs/airline --horizon=24
 python -m zoo.predict --run=runs/sales --input=newer.csv --level=0.8
+python -m zoo.predict --run=runs/language_detector-world --input=lines.txt --languages=en,fr
 
-Without --input it goes on from the series that the run was trained on. Newer data has the same
-columns; it needs as many rows as the model reads, and, where the run has features that are known in
-advance (data.known), their future rows with empty values.
+A forecast goes on from the series that the run was trained on, or from newer data with the same
+columns, given by --input: as many rows as the model reads, and, where the run has features that are
+known in advance (data.known), their future rows with empty values. It is also written as a CSV file.
+
+Languages are told of every line of --input, or of standard input: label ("unknown" where the line
+speaks for none), probabilities of the likeliest, and margin, by how much the first is more probable
+than the second.
 """
 
 import json
@@ -15,17 +20,29 @@ from pathlib import Path
 from absl import flags
 
 from zoo import cli
-from zoo.errors import UserError
+from zoo.errors import UserError, nearest
+
+_LINES, _CHARACTERS = 512, 1 << 20  # that are told apart at once, at most
+_SHOWN = 5  # languages a line
+
+_OF = {
+    "forecasting": ("horizon", "level", "out"),
+    "language_detection": ("languages", "margin"),
+}
 
 
 def main(argv):
     values = flags.FlagValues()
     define = {"flag_values": values}
     flags.DEFINE_string("run", None, "folder of a finished run", **define)
+    flags.DEFINE_string(
+        "input", None, "newer series (CSV), or lines of text (- for stdin)", **define
+    )
     flags.DEFINE_integer("horizon", None, "steps ahead; the run's own when left out", **define)
-    flags.DEFINE_string("input", None, "CSV file with newer data of the same series", **define)
     flags.DEFINE_float("level", 0.95, "share of values that the interval is to hold", **define)
     flags.DEFINE_string("out", None, "CSV file to write; predictions.csv of the run", **define)
+    flags.DEFINE_string("languages", None, "only these: en,fr", **define)
+    flags.DEFINE_float("margin", None, "below it a line is unknown; the run's own", **define)
     if cli.parse(values, argv, __doc__) is None:
         return 0
     if values.run is None:
@@ -34,13 +51,29 @@ def main(argv):
         raise UserError(f"--horizon={values.horizon}: must be at least 1")
     if not 0 < values.level < 1:
         raise UserError(f"--level={values.level}: must be between 0 and 1, such as 0.95")
+    if values.margin is not None and not 0 <= values.margin <= 1:
+        raise UserError(f"--margin={values.margin}: must be from 0 to 1, such as 0.1")
 
-    from zoo.data import write_bytes
-    from zoo.tasks import backtest
     from zoo.train import command
 
     run = Path(values.run)
-    _, params, task = command.load(run, task="forecasting")
+    _, params, task = command.load(run)
+    kind = task.config.task
+    if kind not in _OF:
+        raise UserError(
+            f"--run={run}: is a run of the task {kind!r}; zoo.predict is for {' and '.join(_OF)}"
+        )
+    for other, names in _OF.items():
+        for name in names:
+            if other != kind and values[name].present:
+                raise UserError(f"--{name}: is for runs of {other}; {run} is one of {kind}")
+    return (_forecast if kind == "forecasting" else _detect)(run, task, params, values)
+
+
+def _forecast(run, task, params, values):
+    from zoo.data import write_bytes
+    from zoo.tasks import backtest
+
     table = task.read(values.input) if values.input is not None else None
     residuals = backtest.read_residuals(run)
     horizon = values.horizon or task.config.horizon
@@ -50,6 +83,61 @@ def main(argv):
     out = Path(values.out) if values.out else run / "predictions.csv"
     write_bytes(out, backtest.to_csv(rows).encode())
     return 0
+
+
+def _detect(run, task, params, values):
+    codes = []
+    if values.languages is not None:
+        for code in values.languages.split(","):
+            if code not in task.codes:
+                near = nearest(code, task.codes)
+                hint = f"did you mean {near!r}? " if near else ""
+                known = ", ".join(task.codes)
+                raise UserError(f"--languages: {code!r} is unknown: {hint}The run has {known}")
+            if code not in codes:
+                codes.append(code)
+    if values.margin is not None:
+        task.config.margin = values.margin
+    source = values.input if values.input not in (None, "-") else None
+    try:
+        file = open(source, "rb") if source else sys.stdin.buffer  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise UserError(f"--input={source}: {error.strerror}") from None
+    with file:
+        for batch in _batches(_decoded(file, source or "standard input")):
+            for row in task.posterior(params, batch, codes):
+                chances = list(row["probabilities"].items())[:_SHOWN]
+                row["probabilities"] = {code: round(p, 6) for code, p in chances}
+                row["margin"] = round(row["margin"], 6)
+                print(json.dumps(row))
+            sys.stdout.flush()
+    return 0
+
+
+def _batches(lines):
+    """Lists of lines, of few lines where they are long: memory does not grow with the input."""
+    batch, size = [], 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) == _LINES or size > _CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _decoded(file, name):
+    try:
+        for number, line in enumerate(file, 1):
+            yield line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name}: line {number} is not UTF-8 (0x{error.object[error.start]:02x} at its byte "
+            f"{error.start}): convert it to UTF-8"
+        ) from None
+    except OSError as error:  # a folder, or a disk that fails
+        raise UserError(f"{name}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

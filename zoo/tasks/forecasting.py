@@ -116,7 +116,8 @@ class ForecastingTask:
         def one(key):
             return self.model.init(key, *self._example())
 
-        return self._members(one)(self._keys(key))
+        # By lax.map: see zoo.train.bank.each for what vmap does to orthogonal initial values.
+        return lax.map(one, self._keys(key)) if self._many else one(key)
 
     def carry(self):
         c = self.config

@@ -237,20 +237,24 @@ class LanguageDetectionTask:
     ) -> list[dict]:
         """For each string label, probabilities (by language, likely ones first) and margin.
 
-        The label is "unknown" where no letter of the string is of a script of these languages, and
-        where the first is not ``config.margin`` more probable than the second.
+        Where no letter of the string is of a script of these languages, only the priors speak, and the
+        label is "unknown"; so it is where the first is not ``config.margin`` more probable than the
+        second. Raises UserError for fewer than two languages.
         """
+        if len(languages or self.codes) < 2:
+            raise UserError(f"one language, {languages[0]!r}: two are needed to tell apart")
         at = [self.codes.index(c) for c in languages or self.codes]
-        logits = self.temperature * self.scores(params, strings)[:, at]
+        speaks = np.array([self.alphabet.letters(self._fold(s)) > 0 for s in strings])
+        logits = self.temperature * self.scores(params, strings)[:, at] * speaks[:, None]
         logits += np.log([self._priors[i] for i in at])
         logits -= logits.max(axis=1, keepdims=True)
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         rows = []
-        for string, row in zip(strings, p, strict=True):
+        for spoken, row in zip(speaks, p, strict=True):
             order = np.argsort(-row, kind="stable")
-            margin = float(row[order[0]] - row[order[1]]) if len(order) > 1 else 1.0
-            speaks = self.alphabet.letters(self._fold(string)) > 0
-            label = self.codes[at[order[0]]] if speaks and margin >= self.config.margin else UNKNOWN
+            margin = float(row[order[0]] - row[order[1]])
+            known = spoken and margin >= self.config.margin
+            label = self.codes[at[order[0]]] if known else UNKNOWN
             chances = {self.codes[at[i]]: float(row[i]) for i in order}
             rows.append({"label": label, "probabilities": chances, "margin": margin})
         return rows

@@ -131,10 +131,7 @@ def begin(
         )
 
     key = random.key(config.seed, "init")
-    if task.members:
-        make = jax.vmap(make, out_axes=bank.AXES)
-        key = jax.random.split(key, task.members)
-    state = _jit_once(make)(key)
+    state = _jit_once(bank.each(make, task.members))(key)
     return mesh.spread(devices, state._replace(carry=()))._replace(carry=state.carry)
 
 
