@@ -22,7 +22,8 @@ def get_config(variant="source"):
         c.model.update({"shared": True, "embed": 32, "hidden": 64, "class_embed": 8})
         c.ensemble.members = 8
         c.discriminative, c.data.valid = 0.8, 0.05
-        c.batch_size, c.steps, c.eval_every, c.log_every = 64, 1600, 1600, 100
+        c.data.window = 6
+        c.batch_size, c.steps, c.eval_every, c.log_every = 64, 3000, 3000, 100
         c.optimizer.update({"name": "adam", "learning_rate": 2e-2, "schedule": "cosine"})
         return c
     c.about, c.to_beat = "source 004: LSTM 128, 5 epochs", "source 0.6514; Kneser-Ney bigram 0.904"
@@ -44,6 +45,6 @@ def _world(c):
     c.data.update({"ends": "spaces", "min_count": 4})
     c.model.update({"shared": True, "embed": 48, "hidden": 128, "class_embed": 16})
     c.discriminative, c.contenders = 0.8, 4
-    c.batch_size, c.steps, c.eval_every, c.log_every = 108, 2000, 2000, 100
+    c.batch_size, c.steps, c.eval_every, c.log_every = 108, 2500, 2500, 100
     c.optimizer.update({"name": "adam", "learning_rate": 1e-2, "schedule": "cosine"})
     return c

@@ -128,8 +128,10 @@ def _batches(lines):
 
 
 def _decoded(file, name):
+    number = 0
     try:
-        for number, line in enumerate(file, 1):
+        for line in file:
+            number += 1
             yield line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise UserError(

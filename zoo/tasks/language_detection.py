@@ -159,8 +159,9 @@ class LanguageDetectionTask:
     def gather(self, data, indices):
         label, place = indices
         window = self.config.data.window
-        start = jnp.floor(place * (data["n"][label] - window + 1)).astype(jnp.int32)
-        at = start[:, None] + jnp.arange(window)
+        places = (jnp.asarray(data["n"])[label] - window + 1).astype(jnp.float32)
+        start = jnp.floor(place * places).astype(jnp.int32)
+        at = start[:, None] + jnp.arange(window)[None]
         return {"tokens": jnp.asarray(data["tokens"])[label[:, None], at], "label": label}
 
     def loss(self, params, carry, batch, key):

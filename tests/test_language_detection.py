@@ -1,0 +1,348 @@
+"""Language detection: texts, alphabets, likelihoods against brute force, posteriors, commands; banks."""
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import train
+from zoo import cli, predict, tasks
+from zoo import config as configs
+from zoo import data as zd
+from zoo.data import Alphabet, DataError
+from zoo.errors import UserError
+from zoo.tasks import detection, scores
+from zoo.train import bank, folder, loop
+
+needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
+CONFIG = Path(__file__).parent.parent / "configs/language_detector.py"
+WORDS = {
+    "aa": ["abba", "baba", "caba"],
+    "bb": ["dodo", "bodo", "codo"],
+    "cc": ["жук", "кук", "шук"],
+}
+
+
+def texts(folder, words=WORDS, n=120):
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    for code, some in words.items():
+        (folder / f"{code}.txt").write_text(" ".join(rng.choice(some, n)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def make(tmp_path):
+    folder = texts(tmp_path / "texts")
+
+    def build(shared=False, **keys):
+        c = configs.load(f"{CONFIG}:source")
+        c.data.update({"path": str(folder), "languages": (), "test": 0.3, "valid": 0.2})
+        c.model.update({"shared": shared, "embed": 4, "hidden": 6, "class_embed": 3})
+        c.batch_size, c.steps, c.epochs, c.baselines = 6, 6, None, "none"
+        c.eval_every, c.eval_epochs, c.log_every = 3, None, 3
+        for key, value in keys.items():
+            path = key.split("__")
+            (c if len(path) == 1 else c[path[0]])[path[-1]] = value
+        return tasks.make(c)
+
+    return build
+
+
+def stacked(task):
+    keys = jax.random.split(jax.random.key(0), task.members)
+    return jax.lax.map(task.init, keys)
+
+
+def brute(task, params, string, language, member):
+    """log P of a string under one model, a character at a time."""
+    mine, label = jax.tree.map(lambda a: a[member], params), jnp.array([language])
+    label = label if task.config.model.shared else None
+    carry, before, total = None, zd.START, 0.0
+    apply = jax.jit(task.model.apply)
+    for token in task.alphabet.encode(string):
+        carry, logits = apply(mine, jnp.full((1, 1), before), carry, label)
+        total += float(jax.nn.log_softmax(logits[0, 0])[token])
+        before = int(token)
+    return total
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_scores_are_the_sums_of_the_log_probabilities_of_every_character(make, shared, monkeypatch):
+    from zoo.tasks import language_detection as module
+
+    monkeypatch.setattr(module, "_WIDTHS", (4, 8))  # so that a string of 19 is read in pieces
+    monkeypatch.setattr(module, "_AREA", 16)
+    task = make(shared, ensemble__members=2)
+    params = stacked(task)
+    strings = ["a", "", "abba", "dodo ж", "a" * 19, "?ab", "zz" * 8]
+    got = task.scores(params, strings)
+    n = len(task.codes)
+    for i, string in enumerate(strings):
+        for k in range(n):
+            members = (0, 1) if shared else (k, n + k)
+            want = np.mean([brute(task, params, string, k, m) for m in members])
+            assert got[i, k] == pytest.approx(want, abs=2e-4)
+    trace = task.trace(params, "dodo ж")
+    np.testing.assert_allclose(trace.sum(axis=0), got[3], atol=1e-4)
+
+
+def test_whole_strings_are_read_between_spaces_where_the_config_says_so(make):
+    task = make(data__ends="spaces")
+    params = stacked(task)
+    np.testing.assert_allclose(
+        task.scores(params, ["Abba  baba"]), task.scores(params, [" abba baba "], whole=False)
+    )
+
+
+def test_the_discriminative_loss_by_hand(make):
+    d = 0.4
+    task = make(True, discriminative=d, contenders=3)
+    params = jax.tree.map(lambda a: a[0], stacked(task))
+    batch = task.gather(task.data("train"), task.indices(jnp.int32(0), 0, 0))
+    sums, _ = task.loss(params, (), batch, jax.random.key(0))
+    tokens, labels = np.asarray(batch["tokens"]), np.asarray(batch["label"])
+    each = np.stack([  # (languages, B, T)
+        np.asarray(task._log_p(params, jnp.asarray(tokens), jnp.full(len(tokens), k)))
+        for k in range(3)
+    ])  # fmt: skip
+    prefix = np.cumsum(each, axis=2)
+    posterior = prefix - np.log(np.exp(prefix).sum(axis=0))
+    own = np.arange(len(tokens))
+    nats = -each[labels, own].mean()
+    want = (1 - d) * nats - d * posterior[labels, own].mean()
+    assert float(sums["nats"].total / sums["nats"].weight) == pytest.approx(nats, rel=1e-5)
+    assert float(sums["loss"].total / sums["loss"].weight) == pytest.approx(want, rel=1e-4)
+
+
+def test_windows_are_of_the_text_of_their_language(make):
+    task = make()
+    data = task.data("train")
+    seen = set()
+    for member in range(3):
+        batch = task.gather(data, task.indices(jnp.int32(1), 5, member))
+        text = task.parts["train"][member]
+        for row in np.asarray(batch["tokens"]):
+            window = "".join(
+                task.alphabet.characters[i - 2 - len(task.alphabet.scripts)] for i in row
+            )
+            assert window in text
+            seen.add(window)
+    assert len(seen) > 3
+
+
+def test_posterior_priors_temperature_and_unknown(make):
+    task = make(priors={"aa": 3.0, "bb": 1.0, "cc": 1.0})
+    params = stacked(task)
+    strings = ["abba", "", "12345", "ไทย", "!?", "\0", "жук"]
+    rows = task.posterior(params, strings)
+    assert [r["label"] for r in rows[1:6]] == ["unknown"] * 5
+    assert rows[1]["probabilities"]["aa"] == pytest.approx(0.6)  # the priors alone
+    z = task.scores(params, ["abba"])[0] + np.log([3, 1, 1])
+    want = np.exp(z) / np.exp(z).sum()
+    assert [rows[0]["probabilities"][c] for c in task.codes] == pytest.approx(
+        want.tolist(), rel=1e-6
+    )
+    two = task.posterior(params, ["abba"], ["aa", "cc"])[0]["probabilities"]
+    assert set(two) == {"aa", "cc"} and sum(two.values()) == pytest.approx(1)
+    task.config.margin = 1.0
+    assert task.posterior(params, ["abba"])[0]["label"] == "unknown"
+    with pytest.raises(UserError, match="two are needed"):
+        task.posterior(params, ["abba"], ["aa"])
+
+
+def test_an_alphabet_has_a_trained_unknown_symbol_for_each_script(tmp_path):
+    alphabet = Alphabet.from_texts(["aab漢字字é1 ", "жжb"], min_count=2)
+    assert alphabet.scripts == ("CJK", "CYRILLIC", "LATIN")
+    ids = dict(zip("é字漢鬱ш1𝕏", alphabet.encode("é字漢鬱ш1𝕏").tolist(), strict=True))
+    assert ids["é"] == ids["x"] if "x" in ids else ids["é"] == alphabet.encode("x")[0]
+    assert ids["漢"] == ids["鬱"] != ids["字"]
+    assert ids["ш"] == alphabet.encode("Ж")[0] and ids["1"] == 1
+    assert alphabet.letters("é1 ไ") == 1
+    assert not len(alphabet.encode("")) and alphabet.encode("\ud800").tolist() == [1]
+    alphabet.save(tmp_path / "a.json")
+    assert Alphabet.load(tmp_path / "a.json") == alphabet
+    (tmp_path / "b.json").write_text("{}")
+    with pytest.raises(DataError, match="no alphabet"):
+        Alphabet.load(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "message"),
+    [
+        ({"en": b"abc abc", "fr": b""}, {}, "empty"),
+        ({"en": b"abc abc", "fr": b"  x "}, {}, "'fr' has 1 characters; 4 are needed"),
+        ({"en": b"abc abc", "fr": b"Abc  ABC"}, {}, "'fr' is that of 'en'"),
+        ({"en": b"abc abc", "fr": b"caf\xe9 noir"}, {}, "fr.txt' is not utf-8 .0xe9 at byte 3"),
+        ({"en": b"abc abc", "fr": b"caf\xe9"}, {"encodings": "fr=latin-9000"}, "no encoding"),
+        ({"en": b"abc abc", "fr": b"cafe"}, {"encodings": "fe=utf-8"}, "did you mean 'fr'"),
+        ({"en": b"abc abc", "fr": b"cafe"}, {"languages": ("en", "en")}, "'en' is given twice"),
+        ({"en": b"abc abc", "fr": b"cafe"}, {"languages": ("en", "fx")}, "did you mean 'fr'"),
+        ({"en": b"abc abc"}, {}, "1 language.*two are needed"),
+        ({}, {}, "one text file a language"),
+    ],
+)  # fmt: skip
+def test_bad_language_files_are_named(tmp_path, files, options, message):
+    for code, content in files.items():
+        (tmp_path / f"{code}.txt").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        zd.read_languages("", str(tmp_path), shortest=4, **options)
+
+
+def test_files_by_path_and_by_encoding(tmp_path):
+    (tmp_path / "one").write_bytes("Ça  va\r\nbien".encode("iso-8859-1"))
+    (tmp_path / "two").write_bytes("\ufeffHello\n\nthere".encode())
+    path = f"fr={tmp_path}/one,en={tmp_path}/two"
+    got = zd.read_languages("", path, encodings="fr=iso-8859-1")
+    assert got == [("en", "hello there"), ("fr", "ça va bien")]
+    with pytest.raises(DataError, match="'fr' is given twice"):
+        zd.read_languages("", path + f",fr={tmp_path}/two")
+    with pytest.raises(DataError, match="no such folder"):
+        zd.read_languages("", str(tmp_path / "none"))
+
+
+def test_auc_counts_pairs_and_halves_ties():
+    rng = np.random.default_rng(0)
+    s, y = rng.integers(0, 6, 60).astype(float), rng.random(60) < 0.4
+    pairs = s[y][:, None] - s[~y][None]
+    want = np.mean((pairs > 0) + 0.5 * (pairs == 0))
+    assert scores.auc(s, y) == pytest.approx(want)
+
+
+def test_substrings_are_all_that_there_are():
+    strings, labels = detection.cut(["abcdefgh", "12345"], 5)
+    assert strings == ["abcde", "bcdef", "cdefg", "defgh", "12345"]
+    assert labels.tolist() == [0, 0, 0, 0, 1]
+    values = np.array([[1, 0], [1, 0], [0, 1], [1, 0], [0, 1]])
+    assert detection.mean_accuracy(values, labels) == pytest.approx((0.75 + 1) / 2)
+
+
+def test_members_of_a_bank_are_the_same_in_both_forms_and_as_models_alone(
+    make, tmp_path, monkeypatch
+):
+    found = {}
+    for form in ("map", "vmap"):
+        monkeypatch.setattr(bank, "form", lambda form=form: form)
+        task = make()
+        rule = loop.optimizer(task, task.config)
+        found[form] = loop.fit(task, rule, task.config, tmp_path / form)
+    assert found["map"].record["steps"] == found["vmap"].record["steps"] == 6
+    for a, b in zip(*(jax.tree.leaves(r.params) for r in found.values()), strict=True):
+        assert a.shape[0] == 3
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    metrics = found["map"].record["metrics"]
+    assert metrics["valid_loss"] == pytest.approx(np.mean(metrics["valid_loss_each"]))
+    other = make()
+    other.config.seed = 0
+    keys = jax.random.split(zd_key(other.config.seed), 3)
+    alone = jax.jit(other.init)(keys[1])
+    first = jax.tree.map(lambda a: a[1], loop.begin(other, rule, other.config).params)
+    for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(first), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def zd_key(seed):
+    from zoo import random
+
+    return random.key(seed, "init")
+
+
+def test_each_member_keeps_its_own_best(make, tmp_path, monkeypatch):
+    task = make(best={"metric": "valid_loss", "mode": "min"}, steps=9)
+    values = iter([[3.0, 1.0, 2.0], [2.0, 5.0, 2.0], [4.0, 0.5, 1.0], *[[0.0, 0.0, 0.0]] * 4])
+    seen = []
+
+    def evaluate(params, split):
+        if split != "valid":
+            return {}
+        seen.append(jax.tree.map(np.asarray, params))
+        return {"valid_loss": np.array(next(values))}
+
+    monkeypatch.setattr(task, "evaluate", evaluate)
+    monkeypatch.setattr(task, "artifacts", lambda *_: None)
+    result = loop.fit(task, loop.optimizer(task, task.config), task.config, tmp_path / "run")
+    assert result.record["metrics"]["best_step_each"] == [6, 9, 9]
+    for leaf, *history in zip(*map(jax.tree.leaves, (result.params, *seen[:3])), strict=True):
+        for member, step in enumerate((1, 2, 2)):
+            np.testing.assert_array_equal(leaf[member], history[step][member])
+
+
+def test_a_bank_goes_on_from_its_checkpoint_to_the_same_bits(make, tmp_path):
+    whole, part = make(), make()
+    rule = loop.optimizer(whole, whole.config)
+    once = loop.fit(whole, rule, whole.config, tmp_path / "whole")
+    result = loop.fit(part, rule, part.config, tmp_path / "part")
+    (tmp_path / "part/result.json").unlink()
+    import shutil
+
+    shutil.rmtree(tmp_path / "part/checkpoints/6")
+    again = make()
+    result = loop.fit(again, rule, again.config, tmp_path / "part")
+    assert result.record["params_sha256"] == once.record["params_sha256"]
+
+
+def test_train_then_predict_by_the_commands(tmp_path, capsys, monkeypatch):
+    folder_, run = texts(tmp_path / "texts"), tmp_path / "run"
+    args = [f"--config={CONFIG}:english_french", f"--config.data.path={folder_}", f"--run={run}"]
+    args += ["--config.data.languages=()", "--config.steps=60", "--config.ensemble.members=2"]
+    args += ["--config.model.hidden=8", "--config.data.valid=0.2", "--config.baselines=none"]
+    args += ["--config.batch_size=12"]
+    assert cli.run(train.main, ["train.py", *args]) == 0
+    out = capsys.readouterr().out
+    assert "3 languages: aa, bb, cc" in out and "this model" in out
+    for name in ("summary.txt", "confusion.csv", "detector.json", "plots/trace.png"):
+        assert (run / name).stat().st_size
+    assert folder.read_result(run)["metrics"]["test_accuracy_20"] > 0.9
+
+    def ask(text, *more):
+        stdin = io.TextIOWrapper(io.BytesIO(text))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        code = cli.run(predict.main, ["predict", f"--run={run}", *more])
+        captured = capsys.readouterr()
+        return code, [json.loads(line) for line in captured.out.splitlines()], captured.err
+
+    lines = "abba caba\n\nжук кук\n٣٤\ndodo codo\r\n" + "baba " * 30_000
+    code, rows, _ = ask(lines.encode())
+    assert code == 0
+    assert [r["label"] for r in rows] == ["aa", "unknown", "cc", "unknown", "bb", "aa"]
+    code, rows, _ = ask(b"dodo codo", "--languages=aa,cc")
+    assert set(rows[0]["probabilities"]) == {"aa", "cc"}
+    assert "did you mean 'aa'" in ask(b"", "--languages=aaa,bb")[2]
+    assert "line 2 is not UTF-8 (0xff at its byte 1)" in ask(b"abba\na\xff\n")[2]
+    assert ask(b"") == (0, [], "")
+    assert "is for runs of forecasting" in ask(b"", "--horizon=3")[2]
+    assert "No such file" in ask(b"", "--input=/none")[2]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"discriminative": 0.5}, "needs --config.model.shared"),
+        ({"contenders": 1}, "contenders=1: must be at least 2"),
+        ({"data__ends": "space"}, "did you mean 'spaces'"),
+        ({"data__valid": 0.0, "best__metric": "valid_loss"}, "no validation part"),
+        ({"margin": 2.0}, "must be from 0 to 1"),
+    ],
+)
+def test_a_config_out_of_range_is_named(make, keys, message):
+    with pytest.raises(UserError, match=message):
+        make(**keys)
+
+
+def test_a_text_shorter_than_a_window_is_told_before_training(make):
+    task = make(data__window=400)
+    with pytest.raises(UserError, match="800 are needed"):
+        task.steps_per_epoch("train")
+
+
+@needs_data
+def test_the_languages_of_the_archive():
+    found = zd.read_languages("udhr", languages=tuple(zd.UDHR))
+    assert len(found) == 27 and all(len(t.text) > 4000 for t in found)
+    assert [len(t.text) for t in zd.read_languages("genesis")] == [195494, 191425]
