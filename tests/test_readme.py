@@ -37,8 +37,11 @@ def test_the_committed_results_are_of_configs_that_are_there():
             assert all(key in run["metrics"] for key in entry["show"])
 
 
+CONFIGS = ("char_lm", "forecast", "language_detector")
+
+
 def test_every_config_key_that_the_readme_names_exists():
-    known = [configs.load(str(ROOT / f"configs/{c}.py")) for c in ("char_lm", "forecast")]
+    known = [configs.load(str(ROOT / f"configs/{c}.py")) for c in CONFIGS]
 
     def has(settings, key):
         group, _, rest = key.partition(".")
