@@ -154,7 +154,7 @@ def language_detection() -> ConfigDict:
     c.contenders = 2
     c.priors = {}
     c.margin = 0.1  # how much more probable than the second the first must be; else "unknown"
-    c.baselines = "none"  # or ngrams: naive Bayes and logistic regression on the same text
+    c.baselines = "none"  # or ngrams: models on the same text, lingua, py3langid
     return c
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo import data as zd
 from zoo.errors import UserError
-from zoo.tasks import scores
+from zoo.tasks import identifiers, scores
 
 LENGTHS = (5, 10, 20, 50, 100)
 _MOST = 5000  # substrings of a length and language that are scored, evenly spaced
@@ -54,8 +54,9 @@ def lines(task, params) -> dict[str, float]:
     """Accuracy on whole lines of other texts, FOLDER/KIND/CODE.txt: accuracy_KIND."""
     found = {}
     for kind, (strings, labels) in _files(task).items():
-        values = task.scores(params, strings)
-        found[f"test_accuracy_{kind.replace('-', '_')}"] = mean_accuracy(values, labels)
+        task.scored[kind] = task.scores(params, strings)
+        value = mean_accuracy(task.scored[kind], labels)
+        found[f"test_accuracy_{kind.replace('-', '_')}"] = value
     return found
 
 
@@ -80,14 +81,14 @@ def temperature(task, params, texts: list[str]) -> float:
 
 
 def write(task, params, metrics: dict, run: Path) -> None:
-    """Writes summary.txt, confusion.csv and plots: roc or confusion, accuracy, trace."""
+    """Writes summary.txt, confusion.csv and plots: confusion, trace, and of two languages roc."""
     import matplotlib
 
     matplotlib.use("Agg")
     (run / "plots").mkdir(exist_ok=True)
     held = task.parts["test"] if all(task.parts["test"]) else None
-    if held and task.config.baselines == "ngrams":
-        metrics |= _ngrams(task, held)
+    if task.config.baselines == "ngrams":
+        metrics |= _others(task, held)
     if held:
         strings, labels = cut(held, 20)
         keep = slice(None, None, max(1, len(strings) // 20000))
@@ -97,8 +98,8 @@ def write(task, params, metrics: dict, run: Path) -> None:
         if len(task.codes) == 2:
             _roc(task, params, held, run)
     else:
-        for kind, (strings, labels) in list(_files(task).items())[-1:]:
-            _confusion(task, task.scores(params, strings), labels, run, kind)
+        for kind, (_, labels) in list(_files(task).items())[-1:]:
+            _confusion(task, task.scored[kind], labels, run, kind)
     _trace(task, params, held or task.parts["train"], run)
     zd.write_bytes(run / "summary.txt", summary(task, metrics).encode())
 
@@ -107,7 +108,7 @@ def summary(task, metrics: dict) -> str:
     """The scores as a table, beside the baselines."""
     several = len(task.codes) > 2
     names = [("test", "this model")]
-    names += [(k[: -len("_auc_5")], None) for k in metrics if k.endswith("_auc_5")]
+    names += [(k.removesuffix("_accuracy_5"), None) for k in metrics if k.endswith("_accuracy_5")]
     rows, seen = [], set()
     for prefix, title in names:
         if prefix in seen:
@@ -128,11 +129,12 @@ def summary(task, metrics: dict) -> str:
         widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
         for row in [heads, *rows]:
             text.append("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
-    known = [f"test_accuracy_{n}" for n in LENGTHS]
+    known = [f"_accuracy_{n}" for n in LENGTHS]
     for name, value in metrics.items():
-        if name.startswith("test_accuracy_") and name not in known:
-            kind = name.removeprefix("test_accuracy_").replace("_", " ")
-            text.append(f"{kind}: {value:.4f} right, mean over languages")
+        who, accuracy, kind = name.partition("_accuracy_")
+        if accuracy and accuracy + kind not in known:
+            who = "this model" if who == "test" else who.replace("_", " ")
+            text.append(f"{kind.replace('_', ' ')}: {who} {value:.4f} right, mean over languages")
     return "\n".join(text) + "\n"
 
 
@@ -162,43 +164,27 @@ def _source_strings(texts, seed):
     return strings, np.repeat([0, 1], 100)
 
 
-def _ngrams(task, held):
-    """Accuracy (and AUC) of n-gram models trained on the same text's substrings of each length."""
-    try:
-        from sklearn.feature_extraction.text import CountVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.naive_bayes import MultinomialNB
-    except ImportError:
-        return {}
+def _others(task, held):
+    """Accuracy (and AUC) of other identifiers on the same strings: by length, and on whole lines."""
     found = {}
-    seen, labels = cut(task.parts["train"], 5)
-    models = {
-        "naive_bayes": (MultinomialNB(alpha=0.1), (1, 3)),
-        "logistic_regression": (LogisticRegression(C=1.0, max_iter=500), (1, 5)),
-    }
-    for name, (model, spread) in models.items():
-        counts = CountVectorizer(analyzer="char", ngram_range=spread, lowercase=False)
-        model.fit(counts.fit_transform(seen), labels)
+    others = identifiers.installed(task.codes)
+    if held:
+        others |= identifiers.ngrams(*cut(task.parts["train"], 5))
         for length in LENGTHS:
-            strings, truth = cut(held, length)
-            if len(set(truth.tolist())) < len(held):
+            strings, labels = cut(held, length)
+            if len(set(labels.tolist())) < len(held):
                 continue
-            table = counts.transform(strings)
-            if len(held) == 2:
-                score = -_decision(model, table)
-                found[f"{name}_auc_{length}"] = scores.auc(score, truth == 0)
-            right = model.predict(table) == truth
-            each = [right[truth == i].mean() for i in np.unique(truth)]
-            found[f"{name}_accuracy_{length}"] = float(np.mean(each))
+            for name, score in others.items():
+                values = score(strings)
+                found[f"{name}_accuracy_{length}"] = mean_accuracy(values, labels)
+                if len(held) == 2:
+                    area = scores.auc(values[:, 0] - values[:, 1], labels == 0)
+                    found[f"{name}_auc_{length}"] = area
+    for kind, (strings, labels) in _files(task).items():
+        for name, score in others.items():
+            value = mean_accuracy(score(strings), labels)
+            found[f"{name}_accuracy_{kind.replace('-', '_')}"] = value
     return found
-
-
-def _decision(model, table):
-    """How much the second class is preferred, (n,)."""
-    if hasattr(model, "decision_function"):
-        return model.decision_function(table)
-    p = model.predict_joint_log_proba(table)
-    return p[:, 1] - p[:, 0]
 
 
 def _figure(size):

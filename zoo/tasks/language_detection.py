@@ -38,7 +38,7 @@ from zoo.tasks import detection
 from zoo.tasks.protocol import Sum
 
 UNKNOWN = "unknown"
-_WIDTHS = (16, 64, 256, 1024)  # characters that are scored at once: a program each
+_WIDTHS = (16, 32, 64, 128, 256, 1024)  # characters that are scored at once: a program each
 _AREA = 8192  # width x strings of one call
 
 
@@ -50,6 +50,7 @@ class LanguageDetectionTask:
         check(config)
         self.config = config
         self.temperature = 1.0
+        self.scored: dict[str, np.ndarray] = {}  # of the lines of data.test_path, by kind
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "LanguageDetectionTask":
@@ -212,7 +213,7 @@ class LanguageDetectionTask:
         """log P(string | language), (n, languages), float64; averaged over an ensemble.
 
         ``whole`` strings are lines or words, not cut out of a text: with data.ends = "spaces" they
-        are read between spaces. Compiled for four widths at most; long strings in pieces.
+        are read between spaces. Compiled for six widths at most; long strings in pieces.
         """
         tokens = [self._encode(s, whole) for s in strings]
         found = np.zeros((len(tokens), len(self.codes)))
