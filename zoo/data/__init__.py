@@ -14,7 +14,7 @@ What a user can get wrong raises ``DataError``: one line with the fault, its pla
 """
 
 from zoo.data import calendar, frames
-from zoo.data.alphabet import START, Alphabet
+from zoo.data.alphabet import START, Alphabet, between_spaces
 from zoo.data.batches import (
     EvalLanes,
     check_size,
@@ -57,6 +57,7 @@ __all__ = [
     "Table",
     "Text",
     "Vocabulary",
+    "between_spaces",
     "calendar",
     "check_size",
     "chunks_indices",

@@ -15,6 +15,8 @@ from zoo.data.files import write_bytes
 from zoo.data.text import read_text
 
 START = 0
+# Scripts that are written without spaces between words.
+UNSPACED = {"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"}
 _FORMAT = "lstm-zoo alphabet 1"
 
 
@@ -25,6 +27,15 @@ def script(character: str) -> str:
     if unicodedata.category(character)[0] not in "LM":
         return ""
     return unicodedata.name(character, "").partition(" ")[0].partition("-")[0]
+
+
+def between_spaces(text: str) -> str:
+    """A word or line as it stands in a text: a space at each end, but not beside a character of a
+    script that has none between words."""
+    if not text:
+        return text
+    first, last = ("" if script(text[i]) in UNSPACED else " " for i in (0, -1))
+    return first + text + last
 
 
 class Alphabet(NamedTuple):
