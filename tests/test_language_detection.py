@@ -361,3 +361,24 @@ def test_rivals_are_others_and_mostly_the_nearest(make):
     assert rivals.shape == (1, 300) and set(rivals[0].tolist()) <= {1, 2}
     nearest = task._near[0][0]
     assert (rivals == nearest).mean() > 0.7  # u ** 3 < 1 / 2 in 79 of 100
+
+
+def test_contamination_bounds_what_one_character_can_lose(make):
+    plain, robust = make(True), make(True, contamination=0.01)
+    params = stacked(plain)
+    each = plain.trace(params, "abba жук")
+    want = np.log(np.exp(each) + 0.01 * np.exp(each).max(axis=1, keepdims=True))
+    np.testing.assert_allclose(robust.trace(params, "abba жук"), want, atol=1e-5)
+
+
+def test_marks_are_joined_to_their_letters():
+    assert zd.clean_text("mo\u0302\u0301i\n  E\u0301", True) == "m\u1ed1i \u00e9"
+
+
+def test_lines_to_test_on_are_left_out_where_their_folder_is_not_set(make, capsys, monkeypatch):
+    monkeypatch.delenv("ZOO_NOWHERE", raising=False)
+    task = make(data__test_path="$ZOO_NOWHERE/lines")
+    assert detection.lines(task, None) == {}
+    assert "note: $ZOO_NOWHERE is not set" in capsys.readouterr().err
+    with pytest.raises(UserError, match="no such folder"):
+        detection.lines(make(data__test_path="/none"), None)

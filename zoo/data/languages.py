@@ -2,6 +2,7 @@
 
 import io
 import os
+import unicodedata
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,7 +95,9 @@ def read_languages(
 
 
 def clean(text: str, lowercase: bool) -> str:
-    """One space for every run of white space, none at the ends; lower case where asked."""
+    """One space for every run of white space, none at the ends; lower case where asked; a letter with
+    its marks as one code point where there is one (NFC), however the file writes it."""
+    text = unicodedata.normalize("NFC", text)
     return " ".join((text.lower() if lowercase else text).split())
 
 

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +145,10 @@ def _files(task):
     d, found = task.config.data, {}
     if not d.test_path:
         return found
-    path = Path(d.test_path).expanduser()
+    path = Path(os.path.expandvars(d.test_path)).expanduser()
+    if str(path).startswith("$"):
+        print(f"note: {path.parts[0]} is not set: not tested on {d.test_path}", file=sys.stderr)
+        return found
     if not path.is_dir():
         raise UserError(f"--config.data.test_path={d.test_path}: no such folder")
     for folder in sorted(p for p in path.iterdir() if p.is_dir()):

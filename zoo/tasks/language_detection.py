@@ -13,6 +13,8 @@ one for all:     a language model that is told the language at every step; with 
                 drawn for each window, those with a similar text more often
 
 ``ensemble.members`` models of either kind are trained at once; their log-likelihoods are averaged.
+With ``contamination`` e a character counts p + e max p, the largest over languages: names, digits and
+quotations, unlikely under the right language, then weigh log 1 / e at most (Huber 1964).
 """
 
 import hashlib
@@ -338,7 +340,10 @@ class LanguageDetectionTask:
             return self._apply(mine, carry, inputs, tokens, label)
 
         after, each = lax.map(one, (jnp.arange(models), carry))
-        return after, each.reshape(-1, n, *tokens.shape).mean(axis=0)
+        each = each.reshape(-1, n, *tokens.shape).mean(axis=0)
+        if e := self.config.contamination:
+            each = jnp.logaddexp(each, jnp.log(e) + each.max(axis=0, keepdims=True))
+        return after, each
 
     def _score_rows(self, params, tokens, size, width):
         total, carry = np.zeros((len(tokens), len(self.codes))), None
@@ -393,7 +398,7 @@ def check(config: ConfigDict) -> None:
         require(c, f"model.{key}", 0, 0.99)
     for key in ("data.valid", "data.test"):
         require(c, key, 0, 0.9)
-    for key in ("discriminative", "margin"):
+    for key in ("discriminative", "margin", "contamination"):
         require(c, key, 0, 1)
     require(c, "contenders", 2)
     if c.discriminative and not c.model.shared:
