@@ -10,8 +10,9 @@ class DataError(UserError):
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> DataError:
-    """The error for a name outside of a table: the nearest right one, and all of them."""
+    """The error for a name outside of a table: the nearest right one, and the first forty."""
     known = sorted(known)
     near = nearest(name, known)
     hint = f"did you mean {near!r}? " if near else ""
-    return DataError(f"{what} {name!r} is unknown: {hint}known are {', '.join(known)}")
+    shown = ", ".join(known[:40]) + (f", … ({len(known)} in all)" if len(known) > 40 else "")
+    return DataError(f"{what} {name!r} is unknown: {hint}known are {shown}")

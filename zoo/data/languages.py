@@ -90,7 +90,7 @@ def read_languages(
             raise DataError(f"{where} is that of {same[0]!r}: give each language its own")
         texts[code] = text
     if len(texts) < 2:
-        raise DataError(f"{len(texts)} language(s): two are needed to tell apart")
+        raise DataError(f"one language, {codes[0]!r}: two are needed to tell apart")
     return [Text(code, text) for code, text in texts.items()]
 
 
