@@ -344,7 +344,7 @@ def test_a_text_shorter_than_a_window_is_told_before_training(make):
 @needs_data
 def test_the_languages_of_the_archive():
     found = zd.read_languages("udhr", languages=tuple(zd.UDHR))
-    assert len(found) == 27 and all(len(t.text) > 4000 for t in found)
+    assert len(found) == 27 and min(len(t.text) for t in found) == 2988  # Chinese
     assert [len(t.text) for t in zd.read_languages("genesis")] == [195494, 191425]
 
 
