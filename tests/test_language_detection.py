@@ -151,6 +151,7 @@ def test_posterior_priors_temperature_and_unknown(make):
     )
     two = task.posterior(params, ["abba"], ["aa", "cc"])[0]["probabilities"]
     assert set(two) == {"aa", "cc"} and sum(two.values()) == pytest.approx(1)
+    assert task.posterior(params, ["жук"], ["aa", "bb"])[0]["label"] == "unknown"
     task.config.margin = 1.0
     assert task.posterior(params, ["abba"])[0]["label"] == "unknown"
     with pytest.raises(UserError, match="two are needed"):
@@ -164,7 +165,8 @@ def test_an_alphabet_has_a_trained_unknown_symbol_for_each_script(tmp_path):
     assert ids["é"] == alphabet.encode("x")[0]
     assert ids["漢"] == ids["鬱"] != ids["字"]
     assert ids["ш"] == alphabet.encode("Ж")[0] and ids["1"] == 1
-    assert alphabet.letters("é1 ไ") == 1
+    assert zd.scripts_of("aé1 漢 ไ") == ["CJK", "LATIN", "THAI"]
+    assert zd.scripts_of("x" * 60 + "ж1") == ["LATIN"] and zd.scripts_of("12 !") == []
     assert not len(alphabet.encode("")) and alphabet.encode("\ud800").tolist() == [1]
     alphabet.save(tmp_path / "a.json")
     assert Alphabet.load(tmp_path / "a.json") == alphabet
@@ -299,6 +301,11 @@ def test_train_then_predict_by_the_commands(tmp_path, capsys, monkeypatch):
     for name in ("summary.txt", "confusion.csv", "detector.json", "plots/trace.png"):
         assert (run / name).stat().st_size
     assert folder.read_result(run)["metrics"]["test_accuracy_20"] > 0.9
+
+    assert cli.run(train.main, ["train.py", *args, "--mode=eval"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["test_accuracy_20"] == folder.read_result(run)["metrics"]["test_accuracy_20"]
+    assert len(again["valid_loss_each"]) == 2
 
     def ask(text, *more):
         stdin = io.TextIOWrapper(io.BytesIO(text))

@@ -152,9 +152,7 @@ def language_detection() -> ConfigDict:
     c.ensemble = {"members": 1}
     c.discriminative = 0.0
     c.contenders = 2
-    c.contamination = (
-        0.0  # at most log of it is lost by a character that a language does not expect
-    )
+    c.contamination = 0.0  # a character that a language does not expect costs its log at most
     c.priors = {}
     c.margin = 0.1  # how much more probable than the second the first must be; else "unknown"
     c.baselines = "none"  # or ngrams: models on the same text, lingua, py3langid

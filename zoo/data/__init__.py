@@ -14,7 +14,7 @@ What a user can get wrong raises ``DataError``: one line with the fault, its pla
 """
 
 from zoo.data import calendar, frames
-from zoo.data.alphabet import START, Alphabet, between_spaces
+from zoo.data.alphabet import START, Alphabet, between_spaces, script, scripts_of
 from zoo.data.batches import (
     EvalLanes,
     check_size,
@@ -84,6 +84,8 @@ __all__ = [
     "read_series",
     "read_text",
     "save_table",
+    "script",
+    "scripts_of",
     "split",
     "take",
     "windows",

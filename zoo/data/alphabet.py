@@ -29,6 +29,13 @@ def script(character: str) -> str:
     return unicodedata.name(character, "").partition(" ")[0].partition("-")[0]
 
 
+def scripts_of(text: str) -> list[str]:
+    """The scripts that a text is written in: those of one in fifty of its letters at least."""
+    counts = Counter(script(c) for c in text)
+    del counts[""]
+    return sorted(name for name, n in counts.items() if n * 50 >= counts.total())
+
+
 def between_spaces(text: str) -> str:
     """A word or line as it stands in a text: a space at each end, but not beside a character of a
     script that has none between words."""
@@ -69,11 +76,6 @@ class Alphabet(NamedTuple):
         found, where = np.unique(points, return_inverse=True)
         ids = np.array([self._id(chr(p)) for p in found.tolist()], np.int32)
         return ids[where] if len(ids) else ids
-
-    def letters(self, text: str) -> int:
-        """How many letters of these scripts a text has."""
-        scripts = set(self.scripts)
-        return sum(n for c, n in Counter(text).items() if script(c) in scripts)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the alphabet as JSON."""

@@ -28,14 +28,17 @@ def cut(texts: list[str], length: int) -> tuple[list[str], np.ndarray]:
     return strings, np.array(labels, int)
 
 
-def substrings(task, params, texts: list[str]) -> dict[str, float]:
-    """Accuracy by length of substring, the mean over languages; of two languages AUC too."""
-    found = {}
+def substrings(task, params, texts: list[str], kept: dict | None = None) -> dict[str, float]:
+    """Accuracy by length of substring, the mean over languages; of two languages AUC too.
+
+    ``kept`` takes the scores, by length.
+    """
+    found, kept = {}, {} if kept is None else kept
     for length in LENGTHS:
         strings, labels = cut(texts, length)
         if len(set(labels.tolist())) < len(texts):
             continue  # a text is shorter than that
-        values = task.scores(params, strings, whole=False)
+        values = kept[length] = task.scores(params, strings, whole=False)
         found[f"test_accuracy_{length}"] = mean_accuracy(values, labels)
         if len(texts) == 2:
             found[f"test_auc_{length}"] = scores.auc(values[:, 0] - values[:, 1], labels == 0)
@@ -92,13 +95,10 @@ def write(task, params, metrics: dict, run: Path) -> None:
     if task.config.baselines == "ngrams":
         metrics |= _others(task, held)
     if held:
-        strings, labels = cut(held, 20)
-        keep = slice(None, None, max(1, len(strings) // 20000))
-        strings, labels = strings[keep], labels[keep]
-        values = task.scores(params, strings, whole=False)
-        _confusion(task, values, labels, run)
+        if 20 in task.scored:
+            _confusion(task, task.scored[20], cut(held, 20)[1], run)
         if len(task.codes) == 2:
-            _roc(task, params, held, run)
+            _roc(task, held, run)
     else:
         for kind, (_, labels) in list(_files(task).items())[-1:]:
             _confusion(task, task.scored[kind], labels, run, kind)
@@ -205,11 +205,10 @@ def _keep(figure, run, name):
     pyplot.close(figure)
 
 
-def _roc(task, params, held, run):
+def _roc(task, held, run):
     figure, axes = _figure((5.5, 5))
-    for length in LENGTHS[:3]:
-        strings, labels = cut(held, length)
-        values = task.scores(params, strings, whole=False)
+    for length in (n for n in LENGTHS[:3] if n in task.scored):
+        values, labels = task.scored[length], cut(held, length)[1]
         difference = values[:, 0] - values[:, 1]
         false, true = scores.roc(difference, labels == 0)
         area = scores.auc(difference, labels == 0)

@@ -54,7 +54,8 @@ class LanguageDetectionTask:
         check(config)
         self.config = config
         self.temperature = 1.0
-        self.scored: dict[str, np.ndarray] = {}  # of the lines of data.test_path, by kind
+        # Scores of the test part, by length of substring or kind of line, for what a run shows.
+        self.scored: dict[int | str, np.ndarray] = {}
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "LanguageDetectionTask":
@@ -64,6 +65,7 @@ class LanguageDetectionTask:
         if (file := run / "detector.json").is_file():
             record = json.loads(zd.read_bytes(file))
             task.codes, task.temperature = record["languages"], record["temperature"]
+            task.scripts = record["scripts"]
         return task
 
     @property
@@ -76,6 +78,11 @@ class LanguageDetectionTask:
     def codes(self) -> list[str]:
         """The languages, in the order of scores and probabilities."""
         return [t.code for t in self._texts]
+
+    @cached_property
+    def scripts(self) -> list[list[str]]:
+        """The scripts of each language: of one in fifty of its letters at least."""
+        return [zd.scripts_of(text) for text in self.parts["train"]]
 
     @cached_property
     def _texts(self):
@@ -96,7 +103,7 @@ class LanguageDetectionTask:
         for code, text in self._texts:
             units = text.split(" ") if text.count(" ") * 20 > len(text) else list(text)
             joint = " " if len(units) < len(text) else ""
-            end = len(units) // 10 * round(10 * (1 - d.test))
+            end = round(len(units) // 10 * 10 * (1 - d.test))  # as source 004 cuts
             start = end - round(end * d.valid)
             for split, part in (("train", units[:start]), ("valid", units[start:end])):
                 found[split].append(joint.join(part))
@@ -191,7 +198,7 @@ class LanguageDetectionTask:
             return {}
         found = {}
         if all(self.parts["test"]):
-            found |= detection.substrings(self, params, self.parts["test"])
+            found |= detection.substrings(self, params, self.parts["test"], self.scored)
         if other := self.config.data.test_on:
             d = self.config.data
             texts = zd.read_languages(other, languages=tuple(self.codes), lowercase=d.lowercase)
@@ -234,8 +241,7 @@ class LanguageDetectionTask:
     def trace(self, params, string: str) -> np.ndarray:
         """log P(character | those before it, language), (characters, languages)."""
         tokens = self._encode(string, False)
-        start = jnp.full((1, 1), zd.START, jnp.int32)
-        _, each = self._piece(params, None, start[:, 0], tokens[None])
+        _, each = self._piece(params, None, jnp.full(1, zd.START, jnp.int32), tokens[None])
         return np.asarray(each, np.float64)[:, 0].T
 
     def posterior(
@@ -250,9 +256,10 @@ class LanguageDetectionTask:
         if len(languages or self.codes) < 2:
             raise UserError(f"one language, {languages[0]!r}: two are needed to tell apart")
         at = [self.codes.index(c) for c in languages or self.codes]
-        speaks = np.array([self.alphabet.letters(self._fold(s)) > 0 for s in strings])
+        scripts = set().union(*(self.scripts[i] for i in at))
+        speaks = np.array([any(zd.script(c) in scripts for c in s) for s in strings])
         logits = self.temperature * self.scores(params, strings)[:, at] * speaks[:, None]
-        logits += np.log([self._priors[i] for i in at])
+        logits += np.log(self._priors[at])
         logits -= logits.max(axis=1, keepdims=True)
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         rows = []
@@ -270,14 +277,14 @@ class LanguageDetectionTask:
         priors = dict.fromkeys(self.codes, 1.0) | self.config.priors.to_dict()
         if unknown := [c for c in priors if c not in self.codes]:
             raise UserError(f"--config.priors: {unknown[0]!r} is none of {', '.join(self.codes)}")
+        if low := [c for c, p in priors.items() if not p > 0]:
+            raise UserError(f"--config.priors.{low[0]}={priors[low[0]]}: must be more than 0")
         return np.array([priors[c] for c in self.codes])
 
     def _save(self, run):
-        record = {"languages": self.codes, "temperature": self.temperature}
+        names = {"languages": self.codes, "scripts": self.scripts}
+        record = names | {"temperature": self.temperature}
         zd.write_bytes(run / "detector.json", (json.dumps(record, indent=2) + "\n").encode())
-
-    def _fold(self, string):
-        return string.lower() if self.config.data.lowercase else string
 
     def _encode(self, string, whole):
         if whole:

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from zoo import tasks
 from zoo.errors import UserError
-from zoo.train import folder, loop, mesh, optimizers
+from zoo.train import bank, folder, loop, mesh, optimizers
 from zoo.train.checkpoint import Checkpoints
 from zoo.train.state import fingerprint
 
@@ -72,7 +72,7 @@ def evaluate(run: Path) -> dict[str, float]:
     config = folder.read_config(run)
     task = tasks.rebuild(config, run)
     params = restore(run, task, config)
-    return task.evaluate(params, "valid") | task.evaluate(params, "test")
+    return bank.numbers(task.evaluate(params, "valid") | task.evaluate(params, "test"))
 
 
 class Loaded(NamedTuple):
