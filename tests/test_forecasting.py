@@ -319,6 +319,8 @@ def test_train_then_predict_from_the_run_and_from_newer_data(tmp_path, capsys):
         ),
         ({"ensemble__lengths": (2, 12)}, "longest must be --config.model.length=13"),
         ({"ensemble__differences": ((12,), (0,))}, "lags of at least 1"),
+        ({"ensemble__differences": (1, 12)}, "lags of at least 1"),
+        ({"ensemble__lengths": (0, 13)}, "at least 1 each"),
         ({"ensemble__recent": -1}, "ensemble.recent=-1: must be at least 0"),
     ],
 )

@@ -26,9 +26,8 @@ def check(config: ConfigDict) -> None:
         require(c, key, 1)
     for key in ("hidden", "layers", "length", "horizon", "patch"):
         require(c, f"model.{key}", 1)
-    for key in ("data.rows", "data.valid", "data.test", "data.skip_last"):
-        require(c, key, 0)
-    for key in ("model.embed", "ensemble.recent"):
+    zero = ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed")
+    for key in (*zero, "ensemble.recent"):
         require(c, key, 0)
     for key in ("model.dropout", "model.dropout_out", "ensemble.holdout"):
         require(c, key, 0, 0.9)
@@ -47,15 +46,16 @@ def check(config: ConfigDict) -> None:
         )
     e = c.ensemble
     for lags in e.differences:
-        if not all(isinstance(lag, int) and lag > 0 for lag in lags):
+        several = isinstance(lags, tuple | list)
+        if not several or not all(isinstance(lag, int) and lag > 0 for lag in lags):
             raise UserError(
                 f"--config.ensemble.differences={e.differences}: each lags of at least 1, such as "
                 "'((12,), (1, 12))'"
             )
-    if e.lengths and max(e.lengths) != c.model.length:
+    if e.lengths and (max(e.lengths) != c.model.length or min(e.lengths) < 1):
         raise UserError(
-            f"--config.ensemble.lengths={e.lengths}: the longest must be --config.model.length="
-            f"{c.model.length}"
+            f"--config.ensemble.lengths={e.lengths}: at least 1 each, and the longest must be "
+            f"--config.model.length={c.model.length}"
         )
     views = max(len(e.differences), len(e.lengths), 1)
     if views > 1 and (e.members % views or c.model.stateful):
