@@ -116,7 +116,9 @@ def summary(task, metrics: dict) -> str:
         if prefix in seen:
             continue
         seen.add(prefix)
-        cells = [title or prefix.replace("_", " ").removesuffix(" test")]
+        other = prefix.removesuffix("_test")  # other texts that this model was tested on
+        name = prefix.replace("_", " ") if other == prefix else f"this model on {other}"
+        cells = [title or name]
         for n in LENGTHS:
             pair = [metrics.get(f"{prefix}_{what}_{n}") for what in ("auc", "accuracy")]
             pair = pair[1:] if several else pair

@@ -211,7 +211,8 @@ class LanguageDetectionTask:
         return "", ""
 
     def unit(self):
-        return "nats a character" if not self.config.discriminative else "loss"
+        mixed = "; training: mixed with -log P(language)" if self.config.discriminative else ""
+        return f"nats a character{mixed}"
 
     def artifacts(self, params, run, metrics):
         if all(self.parts["valid"]):
