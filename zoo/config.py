@@ -149,7 +149,8 @@ def language_detection() -> ConfigDict:
         "shared": False,  # one model for all languages, told which by class_embed numbers
         "class_embed": 8,
     }
-    c.ensemble = {"members": 1}
+    # With backward every second member reads strings from their end.
+    c.ensemble = {"members": 1, "backward": False}
     c.discriminative = 0.0
     c.contenders = 2
     c.contamination = 0.0  # a character that a language does not expect costs its log at most

@@ -38,12 +38,10 @@ from zoo.config import choose, require
 from zoo.data import Alphabet
 from zoo.errors import UserError
 from zoo.models import LanguageModel
-from zoo.tasks import detection
+from zoo.tasks import detection, likelihood
 from zoo.tasks.protocol import Sum
 
 UNKNOWN = "unknown"
-_WIDTHS = (16, 32, 64, 128, 256, 1024)  # characters that are scored at once: a program each
-_AREA = 8192  # width x strings of one call
 
 
 class LanguageDetectionTask:
@@ -166,15 +164,16 @@ class LanguageDetectionTask:
         key = jax.random.fold_in(key, member)
         size, n = self.config.batch_size, len(self.codes)
         label = jnp.arange(size) if self.config.model.shared else jnp.full(size, member)
-        return label % n, jax.random.uniform(key, (size,))
+        return label % n, jax.random.uniform(key, (size,)), self._backward(member)
 
     def gather(self, data, indices):
-        label, place = indices
+        label, place, backward = indices
         window = self.config.data.window
         places = (jnp.asarray(data["n"])[label] - window + 1).astype(jnp.float32)
         start = jnp.floor(place * places).astype(jnp.int32)
         at = start[:, None] + jnp.arange(window)[None]
-        return {"tokens": jnp.asarray(data["tokens"])[label[:, None], at], "label": label}
+        tokens = jnp.asarray(data["tokens"])[label[:, None], at]
+        return {"tokens": _turned(tokens, backward), "label": label}
 
     def loss(self, params, carry, batch, key):
         tokens, label, d = batch["tokens"], batch["label"], self.config.discriminative
@@ -221,29 +220,40 @@ class LanguageDetectionTask:
         self._save(run)
         detection.write(self, params, metrics, run)
 
-    def scores(self, params, strings: Sequence[str], whole: bool = True) -> np.ndarray:
+    def scores(
+        self,
+        params,
+        strings: Sequence[str],
+        whole: bool = True,
+        languages: Sequence[str] = (),
+    ) -> np.ndarray:
         """log P(string | language), (n, languages), float64; averaged over an ensemble.
 
         ``whole`` strings are lines or words, not cut out of a text: with data.ends = "spaces" they
-        are read between spaces. Compiled for six widths at most; long strings in pieces.
+        are read between spaces. ``languages`` are those wanted, all when empty. Languages that are out
+        of the question are not scored to the end; see ``zoo.tasks.likelihood``.
         """
+        wanted = (
+            np.isin(self.codes, languages) if len(languages) else np.ones(len(self.codes), bool)
+        )
+        allowed = self._allowed(strings, wanted)
+        allowed[~allowed.any(axis=1)] = wanted
         tokens = [self._encode(s, whole) for s in strings]
-        found = np.zeros((len(tokens), len(self.codes)))
-        lengths = np.array([len(t) for t in tokens], int)
-        for before, width in zip((-1, *_WIDTHS), _WIDTHS, strict=False):
-            last = width == _WIDTHS[-1]
-            mine = np.flatnonzero((lengths > before) & ((lengths <= width) | last))
-            size = _AREA // width
-            for i in range(0, len(mine), size):
-                rows = mine[i : i + size]
-                found[rows] = self._score_rows(params, [tokens[r] for r in rows], size, width)
+        e, apart = self.config.contamination, not self.config.model.shared
+        found = np.zeros(allowed.shape)
+        for backward, share in enumerate(self._shares):
+            if share:
+                piece = self._reader(params, backward)
+                read = [t[::-1] for t in tokens] if backward else tokens
+                found += share * likelihood.score(piece, read, allowed, e, apart)
         return found
 
     def trace(self, params, string: str) -> np.ndarray:
-        """log P(character | those before it, language), (characters, languages)."""
+        """log P(character | those before it, language), (characters, languages), by the members that
+        read forwards."""
+        piece, n = self._reader(params, 0), len(self.codes)
         tokens = self._encode(string, False)
-        _, each = self._piece(params, None, jnp.full(1, zd.START, jnp.int32), tokens[None])
-        return np.asarray(each, np.float64)[:, 0].T
+        return likelihood.trace(piece, tokens, n, self.config.contamination)
 
     def posterior(
         self, params, strings: Sequence[str], languages: Sequence[str] = ()
@@ -257,9 +267,10 @@ class LanguageDetectionTask:
         if len(languages or self.codes) < 2:
             raise UserError(f"one language, {languages[0]!r}: two are needed to tell apart")
         at = [self.codes.index(c) for c in languages or self.codes]
-        scripts = set().union(*(self.scripts[i] for i in at))
-        speaks = np.array([any(zd.script(c) in scripts for c in s) for s in strings])
-        logits = self.temperature * self.scores(params, strings)[:, at] * speaks[:, None]
+        wanted = np.isin(np.arange(len(self.codes)), at)
+        speaks = self._allowed(strings, wanted).any(axis=1)
+        logits = self.scores(params, strings, languages=languages)[:, at]
+        logits *= self.temperature * speaks[:, None]
         logits += np.log(self._priors[at])
         logits -= logits.max(axis=1, keepdims=True)
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -281,6 +292,11 @@ class LanguageDetectionTask:
         if low := [c for c, p in priors.items() if not p > 0]:
             raise UserError(f"--config.priors.{low[0]}={priors[low[0]]}: must be more than 0")
         return np.array([priors[c] for c in self.codes])
+
+    def _backward(self, member):
+        """Whether a member reads strings from their end: every second model of a language, if any."""
+        replica = member if self.config.model.shared else member // len(self.codes)
+        return (replica % 2 == 1) & self.config.ensemble.backward
 
     def _save(self, run):
         names = {"languages": self.codes, "scripts": self.scripts}
@@ -330,44 +346,49 @@ class LanguageDetectionTask:
         )
         return after, -optax.softmax_cross_entropy_with_integer_labels(logits, targets)
 
-    @partial(jax.jit, static_argnums=0)
-    def _piece(self, params, carry, before, tokens):
-        """(carries, log P of each token (languages, B, W)) of a piece after the symbols ``before``."""
-        tokens = jnp.asarray(tokens)
-        inputs = jnp.concatenate([before[:, None], tokens[:, :-1]], axis=1)
+    def _allowed(self, strings, wanted):
+        found = np.zeros((len(strings), len(self.codes)), bool)
+        scripts = [s for s, w in zip(self.scripts, wanted, strict=True) if w]
+        found[:, wanted] = likelihood.candidates(strings, scripts)
+        return found
+
+    @property
+    def _shares(self):
+        """The share of an ensemble that reads forwards, and that which reads backwards."""
+        n = self.config.ensemble.members
+        backward = n // 2 / n if self.config.ensemble.backward else 0.0
+        return 1 - backward, backward
+
+    def _reader(self, params, backward):
+        """The Piece of the members that read in one direction, averaged."""
         n, shared = len(self.codes), self.config.model.shared
-        models = self.members * (n if shared else 1)
-        if carry is None:
-            zero = self.model.carry(len(tokens))
-            carry = jax.tree.map(lambda a: jnp.zeros((models, *a.shape), a.dtype), zero)
+        step = 2 if self.config.ensemble.backward else 1
 
+        def mine(a, label):
+            a = a if shared else a.reshape(-1, n, *a.shape[1:])[:, label]
+            return a[backward::step]
+
+        # The parameters of one language at a time, of a bank.
+        params = [
+            jax.tree.map(lambda a, i=i: mine(a, i), params) for i in range(1 if shared else n)
+        ]
+
+        def piece(languages, symbols, carry):
+            one = params[0 if shared else languages[0]]
+            return self._read(one, jnp.asarray(languages), jnp.asarray(symbols), carry)
+
+        return piece
+
+    @partial(jax.jit, static_argnums=0)
+    def _read(self, params, label, symbols, carry):
         def one(at):
-            i, carry = at
-            mine = jax.tree.map(lambda a: a[i // n if shared else i], params)
-            label = jnp.full(len(tokens), i % n)
-            return self._apply(mine, carry, inputs, tokens, label)
+            return self._apply(*at, symbols[:, :-1], symbols[:, 1:], label)
 
-        after, each = lax.map(one, (jnp.arange(models), carry))
-        each = each.reshape(-1, n, *tokens.shape).mean(axis=0)
-        if e := self.config.contamination:
-            each = jnp.logaddexp(each, jnp.log(e) + each.max(axis=0, keepdims=True))
-        return after, each
-
-    def _score_rows(self, params, tokens, size, width):
-        total, carry = np.zeros((len(tokens), len(self.codes))), None
-        before = np.full(size, zd.START, np.int32)
-        longest = max(1, *(len(t) for t in tokens))
-        for start in range(0, longest, width):
-            piece = np.zeros((size, width), np.int32)
-            count = np.zeros(size, int)
-            for row, t in enumerate(tokens):
-                part = t[start : start + width]
-                piece[row, : len(part)], count[row] = part, len(part)
-            carry, each = self._piece(params, carry, before, piece)
-            mask = np.arange(width) < count[:, None]
-            total += np.sum(np.asarray(each, np.float64) * mask, axis=2).T[: len(tokens)]
-            before = piece[:, -1]
-        return total
+        if carry is None:
+            zero, models = self.model.carry(len(symbols)), len(jax.tree.leaves(params)[0])
+            carry = jax.tree.map(lambda a: jnp.zeros((models, *a.shape), a.dtype), zero)
+        after, each = lax.map(one, (params, carry))
+        return after, each.mean(axis=0)
 
     def _valid_loss(self, params):
         """Nats a character of the validation part in windows from a fresh state, (members,)."""
@@ -384,8 +405,16 @@ class LanguageDetectionTask:
 
     @partial(jax.jit, static_argnums=0)
     def _loss_of(self, params, tokens, label):
-        labels = jnp.full(len(tokens), label)
-        return lax.map(lambda p: -jnp.mean(self._log_p(p, tokens, labels)), params)
+        def one(at):
+            member, mine = at
+            read = _turned(tokens, self._backward(member))
+            return -jnp.mean(self._log_p(mine, read, jnp.full(len(read), label)))
+
+        return lax.map(one, (jnp.arange(self.members), params))
+
+
+def _turned(tokens, backward):
+    return jnp.where(backward, tokens[:, ::-1], tokens)
 
 
 def check(config: ConfigDict) -> None:

@@ -1,0 +1,140 @@
+"""log P(string | language) of many strings: which languages are worth scoring, and in what batches.
+
+A language is left out of the scoring of a string where
+
+- no letter of the string is of a script of the language; Latin letters do not count where one in five
+  letters is of another script, since names and quotations in them stand in texts of every script;
+- after the first 16 characters it is 40 nats less likely than the best.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from zoo import data as zd
+
+RULED_OUT = 100.0  # nats that a language left out for its script stays below the best
+_BEHIND = 40.0
+_HEAD = 16  # characters that every language is scored on
+_WIDTHS = (16, 32, 64, 128, 256, 1024)  # characters that are scored at once: a program each
+_AREA = 8192  # width x rows of one call
+
+# (languages (N,), symbols (N, 1 + W), carry or None) -> (carry, log P of all symbols but the first (N, W))
+Piece = Callable
+
+
+def candidates(strings: Sequence[str], scripts: Sequence[Sequence[str]]) -> np.ndarray:
+    """(strings, languages) bools: the languages that the letters of a string allow, by the scripts of
+    each language; none where no letter is of a script of any."""
+    known = sorted(set().union(*scripts))
+    uses = np.array([[name in mine for name in known] for mine in scripts])
+    found = np.zeros((len(strings), len(scripts)), bool)
+    for row, string in zip(found, strings, strict=True):
+        counts = Counter(map(zd.script, string))
+        letters = np.array([counts[name] for name in known])
+        if "LATIN" in known:
+            latin = known.index("LATIN")
+            if letters[latin] < letters.sum() and 5 * letters[latin] <= 4 * letters.sum():
+                letters[latin] = 0
+        row[:] = (uses & (letters > 0)).any(axis=1)
+    return found
+
+
+def score(
+    piece: Piece,
+    tokens: Sequence[np.ndarray],
+    allowed: np.ndarray,
+    contamination: float = 0.0,
+    apart: bool = False,
+) -> np.ndarray:
+    """log P of each string, (n, languages), float64.
+
+    allowed:       (n, languages) bools, one at least of each string; the others end up ``RULED_OUT``
+    contamination: e; a character counts p + e max p, the largest over the languages scored
+    apart:         a call of ``piece`` takes rows of one language only
+    """
+    lengths = np.array([len(t) for t in tokens], int)
+    found = np.zeros(allowed.shape)
+    kinds = np.searchsorted(_WIDTHS[:-1], lengths - _HEAD)
+    for kind in np.unique(kinds):
+        mine = np.flatnonzero(kinds == kind)
+        size = min(512, 65536 // _WIDTHS[kind])
+        for i in range(0, len(mine), size):
+            rows = mine[i : i + size]
+            some = [tokens[r] for r in rows]
+            found[rows] = _chunk(piece, some, lengths[rows], allowed[rows], contamination, apart)
+    return found
+
+
+def trace(piece: Piece, tokens: np.ndarray, languages: int, contamination: float) -> np.ndarray:
+    """log P of each character after those before it, (characters, languages)."""
+    symbols = np.concatenate([[zd.START], tokens])[None].astype(np.int32)
+    each = [piece(np.full(1, label), symbols, None)[1] for label in range(languages)]
+    return _contaminated(np.array(each, np.float64)[:, 0].T, contamination)
+
+
+def _chunk(piece, tokens, lengths, allowed, contamination, apart):
+    total, behind = np.zeros(allowed.shape), np.where(allowed, 0.0, RULED_OUT)
+    longest, start, width = max(1, lengths.max()), 0, _HEAD
+    pairs, carry = np.argwhere(allowed), None
+    while start < longest:
+        if start:
+            width = _WIDTHS[np.searchsorted(_WIDTHS[:-1], longest - start)]
+        symbols = _window(tokens, start, width)
+        carry, each = _rows(piece, symbols, pairs, carry, apart)
+        values = np.full((len(tokens), width, allowed.shape[1]), -np.inf)
+        values[pairs[:, 0], :, pairs[:, 1]] = each
+        values = _contaminated(values, contamination)
+        start += width
+        inside = (np.arange(start - width, start) < lengths[:, None])[:, :, None]
+        part = np.sum(values, axis=1, where=inside)
+        total[tuple(pairs.T)] += part[tuple(pairs.T)]
+        going = behind == 0
+        best = np.max(total, axis=1, keepdims=True, where=going, initial=-np.inf)
+        behind = np.where(going & (best - total > _BEHIND), best - total, behind)
+        keep = (behind[tuple(pairs.T)] == 0) & (lengths[pairs[:, 0]] > start)
+        pairs, carry = pairs[keep], _take(carry, keep)
+    best = np.max(total, axis=1, keepdims=True, where=behind == 0, initial=-np.inf)
+    return np.where(behind == 0, total, best - behind)
+
+
+def _window(tokens, start, width):
+    """Symbols (strings, 1 + width): the one before ``start``, and those from there on."""
+    found = np.full((len(tokens), 1 + width), zd.START, np.int32)
+    for row, t in zip(found, tokens, strict=True):
+        part = t[max(0, start - 1) : start + width]
+        at = 0 if start else 1
+        row[at : at + len(part)] = part
+    return found
+
+
+def _contaminated(values, e):
+    """Of log P (..., languages); the models' own for e = 0."""
+    if not e:
+        return values
+    return np.logaddexp(values, np.log(e) + values.max(axis=-1, keepdims=True))
+
+
+def _rows(piece, symbols, pairs, carry, apart):
+    """``piece`` of all pairs (string, language), so many rows at once that programs are few."""
+    string, language = pairs.T
+    width = symbols.shape[1] - 1
+    size = _AREA // width
+    groups = [np.flatnonzero(language == v) for v in np.unique(language)]
+    groups = groups if apart else [np.arange(len(pairs))]
+    each, states = np.zeros((len(pairs), width)), []
+    for group in groups:
+        for i in range(0, len(group), size):
+            mine = group[i : i + size]
+            rows = np.resize(mine, size)  # the last call is filled up with some of its rows again
+            after, found = piece(language[rows], symbols[string[rows]], _take(carry, rows))
+            each[mine] = np.asarray(found)[: len(mine)]
+            states.append(_take(after, slice(len(mine))))
+    place = np.argsort(np.concatenate(groups), kind="stable")
+    return jax.tree.map(lambda *a: np.concatenate(a, axis=1)[:, place], *states), each
+
+
+def _take(carry, rows):
+    return jax.tree.map(lambda a: np.asarray(a)[:, rows], carry)
