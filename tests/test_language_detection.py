@@ -17,7 +17,7 @@ from zoo import config as configs
 from zoo import data as zd
 from zoo.data import Alphabet, DataError
 from zoo.errors import UserError
-from zoo.tasks import detection, scores
+from zoo.tasks import detection, language_detection, likelihood, scores
 from zoo.train import bank, folder, loop
 
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
@@ -73,24 +73,82 @@ def brute(task, params, string, language, member):
     return total
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_scores_are_the_sums_of_the_log_probabilities_of_every_character(make, shared, monkeypatch):
-    from zoo.tasks import language_detection as module
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Strings are read in pieces of 4 and 8, some rows at a time."""
+    monkeypatch.setattr(likelihood, "_HEAD", 4)
+    monkeypatch.setattr(likelihood, "_WIDTHS", (4, 8))
+    monkeypatch.setattr(likelihood, "_ROWS", (4, 10))
 
-    monkeypatch.setattr(module, "_WIDTHS", (4, 8))  # so that a string of 19 is read in pieces
-    monkeypatch.setattr(module, "_AREA", 16)
-    task = make(shared, ensemble__members=2)
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.usefixtures("small_pieces")
+def test_scores_are_the_sums_of_the_log_probabilities_of_every_character(
+    make, shared, backward, monkeypatch
+):
+    monkeypatch.setattr(language_detection, "_LOGITS", 100)  # a piece has 1 or 2 characters
+    task = make(shared, ensemble__members=3, ensemble__backward=backward)
     params = stacked(task)
-    strings = ["a", "", "abba", "dodo ж", "a" * 19, "?ab", "zz" * 8]
+    strings = ["1", "", "ab 1", "1 do 2", "?" * 19, "dodo bab", "zz" * 8]
+    task.scripts = [["LATIN"]] * 3  # every language is scored
     got = task.scores(params, strings)
     n = len(task.codes)
     for i, string in enumerate(strings):
         for k in range(n):
-            members = (0, 1) if shared else (k, n + k)
-            want = np.mean([brute(task, params, string, k, m) for m in members])
+            members = range(3) if shared else range(k, 3 * n, n)
+            want = np.mean([
+                brute(task, params, string[:: -1 if backward and r % 2 else 1], k, m)
+                for r, m in enumerate(members)
+            ])  # fmt: skip
             assert got[i, k] == pytest.approx(want, abs=2e-4)
-    trace = task.trace(params, "dodo ж")
-    np.testing.assert_allclose(trace.sum(axis=0), got[3], atol=1e-4)
+    if not backward:
+        trace = task.trace(params, "1 do 2")
+        np.testing.assert_allclose(trace.sum(axis=0), got[3], atol=1e-4)
+
+
+def test_members_that_read_backwards_learn_so(make):
+    task = make(ensemble__members=2, ensemble__backward=True)
+    data, n = task.data("train"), len(task.codes)
+    for member in (0, n):
+        label, place, _ = task.indices(jnp.int32(0), 0, member)
+        read = np.asarray(task.gather(data, task.indices(jnp.int32(0), 0, member))["tokens"])
+        forwards = np.asarray(task.gather(data, (label, place, False))["tokens"])
+        np.testing.assert_array_equal(read, forwards[:, :: -1 if member else 1])
+
+
+def test_letters_say_which_languages_are_scored():
+    scripts = [["LATIN"], ["LATIN"], ["CYRILLIC"], ["CJK", "HIRAGANA", "LATIN"]]
+    strings = {
+        "abc": [1, 1, 0, 1],
+        "жук": [0, 0, 1, 0],
+        "中": [0, 0, 0, 1],
+        "жук abcdefghijkl": [0, 0, 1, 0],  # one letter in five: the Latin ones are a quotation
+        "ж abcdefghijklm": [1, 1, 1, 1],
+        "12 ?": [0, 0, 0, 0],
+        "αβγ": [0, 0, 0, 0],
+        "αβγ a": [1, 1, 0, 1],
+    }
+    found = likelihood.candidates(list(strings), scripts)
+    assert found.astype(int).tolist() == list(strings.values())
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_languages_far_behind_are_not_scored_to_the_end(monkeypatch):
+    asked = []
+
+    def piece(languages, symbols, carry):
+        carry = [np.zeros((1, len(languages), 1))] if carry is None else carry
+        asked.append(set(zip(symbols[:, 1].tolist(), languages.tolist(), strict=True)))
+        costs = np.array([1.0, 2.0, 20.0])[languages]
+        return [carry[0] + 1], np.repeat(-costs[:, None], symbols.shape[1] - 1, axis=1)
+
+    tokens = [np.full(n, n, np.int32) for n in (14, 3)]
+    got = likelihood.score(piece, tokens, np.array([[1, 1, 1], [0, 1, 1]], bool))
+    np.testing.assert_allclose(got[0], [-14, -28, -14 - (80 - 4)])  # keeps the distance it had
+    np.testing.assert_allclose(got[1], [-6 - likelihood.RULED_OUT, -6, -60])
+    assert [(14, 0) in rows for rows in asked].count(True) == 3
+    assert [(14, 2) in rows for rows in asked].count(True) == 1
 
 
 def test_whole_strings_are_read_between_spaces_where_the_config_says_so(make):

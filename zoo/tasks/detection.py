@@ -13,7 +13,7 @@ from zoo.errors import UserError
 from zoo.tasks import identifiers, scores
 
 LENGTHS = (5, 10, 20, 50, 100)
-_MOST = 5000  # substrings of a length and language that are scored, evenly spaced
+_MOST = 10_000  # substrings of a length that are scored, evenly spaced, as many of each language
 
 
 def cut(texts: list[str], length: int) -> tuple[list[str], np.ndarray]:
@@ -21,7 +21,7 @@ def cut(texts: list[str], length: int) -> tuple[list[str], np.ndarray]:
     strings, labels = [], []
     for label, text in enumerate(texts):
         places = len(text) - length + 1
-        step = max(1 if length <= 20 else 10, -(-places // _MOST))
+        step = max(1 if length <= 20 else 10, -(-places * len(texts) // _MOST))
         found = [text[i : i + length] for i in range(0, places, step)]
         strings += found
         labels += [label] * len(found)

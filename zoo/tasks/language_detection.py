@@ -42,6 +42,7 @@ from zoo.tasks import detection, likelihood
 from zoo.tasks.protocol import Sum
 
 UNKNOWN = "unknown"
+_LOGITS = 1 << 20  # logits that are made at once, at most
 
 
 class LanguageDetectionTask:
@@ -339,12 +340,29 @@ class LanguageDetectionTask:
         return values
 
     def _apply(self, params, carry, inputs, targets, label, key=None):
+        """(carry, log P of targets (B, T)), in pieces whose logits stay in the cache."""
         label = label if self.config.model.shared else None
         rngs = {"dropout": key} if key is not None else None
-        after, logits = self.model.apply(
-            params, inputs, carry, label, train=key is not None, rngs=rngs
-        )
-        return after, -optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+
+        def piece(carry, xs):
+            inputs, targets = xs
+            after, logits = self.model.apply(
+                params, inputs, carry, label, train=key is not None, rngs=rngs
+            )
+            return after, -optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+
+        rows, length = inputs.shape
+        most = _LOGITS // (rows * self.alphabet.size)
+        size = max(n for n in range(1, length + 1) if length % n == 0 and n <= max(1, most))
+        if size == length:
+            return piece(carry, (inputs, targets))
+
+        def pieces(a):
+            return a.reshape(rows, -1, size).swapaxes(0, 1)
+
+        carry = self.model.carry(rows) if carry is None else carry
+        after, found = lax.scan(piece, carry, (pieces(inputs), pieces(targets)))
+        return after, found.swapaxes(0, 1).reshape(rows, length)
 
     def _allowed(self, strings, wanted):
         found = np.zeros((len(strings), len(self.codes)), bool)

@@ -19,7 +19,7 @@ RULED_OUT = 100.0  # nats that a language left out for its script stays below th
 _BEHIND = 40.0
 _HEAD = 16  # characters that every language is scored on
 _WIDTHS = (16, 32, 64, 128, 256, 1024)  # characters that are scored at once: a program each
-_AREA = 8192  # width x rows of one call
+_ROWS = (64, 512)  # of one call
 
 # (languages (N,), symbols (N, 1 + W), carry or None) -> (carry, log P of all symbols but the first (N, W))
 Piece = Callable
@@ -121,7 +121,7 @@ def _rows(piece, symbols, pairs, carry, apart):
     """``piece`` of all pairs (string, language), so many rows at once that programs are few."""
     string, language = pairs.T
     width = symbols.shape[1] - 1
-    size = _AREA // width
+    size = _ROWS[len(pairs) > _ROWS[0]]
     groups = [np.flatnonzero(language == v) for v in np.unique(language)]
     groups = groups if apart else [np.arange(len(pairs))]
     each, states = np.zeros((len(pairs), width)), []
