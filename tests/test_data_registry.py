@@ -2,9 +2,11 @@
 
 import hashlib
 import http.server
+import io
 import os
 import re
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,17 @@ from zoo.data import registry as module
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
 
 CONTENT = b"A small corpus.\r\n" * 300
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+ARCHIVE = zipped({"books/one.txt": CONTENT, "books/two.txt": b"Another text."})
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -30,7 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/missing":
             self.send_error(404)
             return
-        body = b"Another text." if self.path == "/other" else CONTENT
+        body = {"/other": b"Another text.", "/a.zip": ARCHIVE}.get(self.path, CONTENT)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -142,6 +155,29 @@ def test_download_goes_to_the_cache_once(tmp_path, server, cache, monkeypatch, c
     assert locate("small") == cache / row.local and server.requests == 1
     out, err = capfd.readouterr()
     assert (out, err) == ("", ""), "no bar where stderr is no terminal"
+
+
+def test_one_file_of_an_archive_is_unpacked_checked_and_kept(server, cache, monkeypatch):
+    row = register(monkeypatch, address(server, "/a.zip"))._replace(member="books/one.txt")
+    monkeypatch.setitem(REGISTRY, "small", row)
+    for _ in range(2):
+        assert locate("small") == cache / "a/small.txt"
+        assert (cache / "a/small.txt").read_bytes() == CONTENT
+    assert server.requests == 1
+    assert sorted(p.name for p in cache.rglob("*") if p.is_file()) == ["small.txt"]
+    (cache / "a/small.txt").write_bytes(b"spoilt")
+    assert "has sha256" in fault(locate, "small")
+
+
+@pytest.mark.parametrize(
+    ("path", "member"),
+    [("/a.zip", "books/two.txt"), ("/a.zip", "books/none.txt"), ("/whole", "books/one.txt")],
+)
+def test_an_archive_without_the_right_file_leaves_nothing(server, cache, monkeypatch, path, member):
+    row = register(monkeypatch, address(server, path))._replace(member=member)
+    monkeypatch.setitem(REGISTRY, "small", row)
+    assert f"does not have the sha256 {row.sha256}" in fault(locate, "small")
+    assert not [p for p in cache.rglob("*") if p.is_file()]
 
 
 def test_a_spoilt_file_in_the_cache_is_downloaded_again(server, cache, monkeypatch):
