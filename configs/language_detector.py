@@ -41,10 +41,10 @@ def get_config(variant="source"):
         return _world(c)
     c.baselines = "ngrams"
     if variant == "english_french":
-        c.about = "one model told the language, twelve members, discriminative"
+        c.about = "one model told the language, six forwards, six backwards, discriminative"
         c.to_beat = "Kneser-Ney 5-gram 0.9536 and 0.9999"
         c.model.update({"shared": True, "embed": 32, "hidden": 64, "class_embed": 8})
-        c.ensemble.members = 12
+        c.ensemble.update({"members": 12, "backward": True})
         c.discriminative, c.data.valid = 0.8, 0.02
         c.data.window = 6
         c.batch_size, c.steps, c.eval_every, c.log_every = 64, 2400, 2400, 100
@@ -71,14 +71,15 @@ def _world(c):
     from zoo.data import UDHR
 
     c.data.update({"languages": tuple(sorted(UDHR)), "window": 16, "test": 0.0, "valid": 0.05})
-    c.data.update({"ends": "spaces", "min_count": 4})
+    c.data.update({"ends": "spaces", "min_count": 12})
     c.model.update({"shared": True, "embed": 48, "hidden": 128, "class_embed": 16})
-    c.data.update({"test_path": "$ZOO_DATA/langid/lingua_testdata", "test_lines": 100})
-    c.about = "27 languages, one model, 13,000 characters each; first 100 lines of each test file"
+    c.data.test_path = "$ZOO_DATA/langid/lingua_testdata"
+    c.about = "27 languages, one model told which, forwards and backwards, 13,000 characters each"
     c.to_beat = "naive Bayes on the same text 0.67 words, 0.98 sentences"
     c.show = ("test_accuracy_single_words", "test_accuracy_sentences")
-    c.ensemble.members = 2
-    c.discriminative, c.contenders, c.contamination = 0.8, 4, 1e-3
+    c.ensemble.update({"members": 2, "backward": True})
+    c.discriminative, c.contenders, c.contamination = 0.8, 4, 1e-2
+    c.baselines = "ngrams"
     c.batch_size, c.steps, c.eval_every, c.log_every = 108, 2500, 2500, 100
     c.optimizer.update({"name": "adam", "learning_rate": 1e-2, "schedule": "cosine"})
     return c

@@ -30,7 +30,7 @@ def ngrams(strings: Sequence[str], labels: np.ndarray) -> dict[str, Scorer]:
 
         return score
 
-    found = {"naive_bayes": scorer(MultinomialNB(alpha=0.1), (1, 3))}
+    found = {"naive_bayes": scorer(MultinomialNB(alpha=0.1), (1, 4))}
     if len(set(labels.tolist())) == 2:
         found["logistic_regression"] = scorer(LogisticRegression(C=1.0, max_iter=500), (1, 5))
     return found
