@@ -22,6 +22,13 @@ jit = partial(
 )
 
 
+def parameters(task, seed=0):
+    """First parameters of a task's model, or of all members of its bank."""
+    key = jax.random.key(seed)
+    many = task.members
+    return jax.lax.map(task.init, jax.random.split(key, many)) if many else task.init(key)
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 

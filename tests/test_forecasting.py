@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from reference import parameters
 
 from zoo import config as configs
 from zoo import data as zd
@@ -121,7 +122,7 @@ def make(variant="regression", config="airline", **keys):
 def test_rolling_forecasts_read_their_own_output_and_keep_the_state(variant):
     """One step at a time by the model itself, in the order of the source."""
     task = tasks.make(make(variant))
-    params = task.init(jax.random.key(1))
+    params = parameters(task, 1)
     origins = task.origins("test")[:4]
     got = task.forecasts(params, origins, 3)[0]
     carry, u = None, task.frame.u[0]
@@ -141,7 +142,7 @@ def test_the_source_leaves_out_the_months_that_it_does():
     assert [len(tasks.make(make(v)).origins("train")) for v in ("regression", "window")] == [94, 92]
     for variant, months in (("regression", 46), ("window", 44)):
         task = tasks.make(make(variant))
-        found = task.backtest(task.init(jax.random.key(0)), "test")
+        found = task.backtest(parameters(task), "test")
         look_back, skip = found.source
         t = found.origins[:, 1]
         assert len(t) == 48 and ((t >= 96 + look_back) & (t < 144 - skip)).sum() == months
@@ -151,7 +152,7 @@ def test_members_train_on_other_months_and_are_judged_on_what_they_left_out():
     task = tasks.make(make("best", ensemble__members=4, ensemble__holdout=0.3, model__hidden=4))
     kept = task._kept
     assert kept.shape == (4, len(task.origins("train"))) and 0.5 < kept.mean() < 0.9
-    _, residuals = task._errors(task.init(jax.random.key(0)))
+    _, residuals = task._errors(parameters(task))
     able = np.array([task.origins("train")[:, 1] >= task.views[k % 2].need for k in range(4)])
     unseen = ((kept == 0) & able).any(axis=0)
     np.testing.assert_array_equal(np.isfinite(residuals[:, 0]), unseen)
@@ -181,7 +182,7 @@ def test_views_are_combined_in_the_unit_of_the_series():
 
 def test_intervals_follow_the_errors_that_are_known_and_no_later_ones():
     task = tasks.make(make("best", ensemble__members=4, ensemble__recent=10, model__hidden=4))
-    found = task.backtest(task.init(jax.random.key(0)), "test")
+    found = task.backtest(parameters(task), "test")
     _, high = found.interval(None, 0.8)
     scale = found.frame.scale[0]
     before = found.before[1]
@@ -208,7 +209,7 @@ def test_an_incomplete_batch_weighs_nothing_more():
 def test_a_batch_that_all_members_hold_out_teaches_nothing():
     task = tasks.make(make("best", ensemble__members=2, model__hidden=4))
     task.__dict__["_kept"] = np.zeros_like(task._kept)
-    batch = task.gather(task.data("train"), task.indices(task.order("train", 0), 0))
+    batch = task.gather(task.data("train"), task.indices(task.order("train", 0), 0, 1))
     params = task.init(jax.random.key(0))
 
     def objective(params):
@@ -248,7 +249,7 @@ def test_values_after_the_origin_change_no_forecast(tmp_path):
     later[120:] += 100
     task, other = tasks.make(make("best")), tasks.make(make("best"))
     other.__dict__["table"] = table._replace(values=(later,))
-    params = task.init(jax.random.key(0))
+    params = parameters(task)
     origins = task.origins("test")[:24]
     for t in (task, other):
         assert t.frame.ends[0, 1] == 96
@@ -340,5 +341,5 @@ def test_a_logarithm_of_zero_and_a_constant_series_are_told(tmp_path, capsys):
     task.__dict__["table"] = table._replace(values=(np.full(144, 7.0),))
     assert np.isfinite(task.frame.u).all()
     assert "'passengers' is constant" in capsys.readouterr().err
-    metrics = task.evaluate(task.init(jax.random.key(0)), "test")
+    metrics = task.evaluate(parameters(task), "test")
     assert all(np.isfinite(v) for v in metrics.values()) and "test_mase" not in metrics

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from reference import parameters
 
 import train
 from zoo import cli, predict, tasks
@@ -55,11 +56,6 @@ def make(tmp_path):
     return build
 
 
-def stacked(task):
-    keys = jax.random.split(jax.random.key(0), task.members)
-    return jax.lax.map(task.init, keys)
-
-
 def brute(task, params, string, language, member):
     """log P of a string under one model, a character at a time."""
     mine, label = jax.tree.map(lambda a: a[member], params), jnp.array([language])
@@ -89,7 +85,7 @@ def test_scores_are_the_sums_of_the_log_probabilities_of_every_character(
 ):
     monkeypatch.setattr(language_detection, "_LOGITS", 100)  # a piece has 1 or 2 characters
     task = make(shared, ensemble__members=3, ensemble__backward=backward)
-    params = stacked(task)
+    params = parameters(task)
     strings = ["1", "", "ab 1", "1 do 2", "?" * 19, "dodo bab", "zz" * 8]
     task.scripts = [["LATIN"]] * 3  # every language is scored
     got = task.scores(params, strings)
@@ -153,7 +149,7 @@ def test_languages_far_behind_are_not_scored_to_the_end(monkeypatch):
 
 def test_whole_strings_are_read_between_spaces_where_the_config_says_so(make):
     task = make(data__ends="spaces")
-    params = stacked(task)
+    params = parameters(task)
     np.testing.assert_allclose(
         task.scores(params, ["Abba  baba"]), task.scores(params, [" abba baba "], whole=False)
     )
@@ -162,7 +158,7 @@ def test_whole_strings_are_read_between_spaces_where_the_config_says_so(make):
 def test_the_discriminative_loss_by_hand(make):
     d = 0.4
     task = make(True, discriminative=d, contenders=3)
-    params = jax.tree.map(lambda a: a[0], stacked(task))
+    params = jax.tree.map(lambda a: a[0], parameters(task))
     batch = task.gather(task.data("train"), task.indices(jnp.int32(0), 0, 0))
     sums, _ = task.loss(params, (), batch, jax.random.key(0))
     tokens, labels = np.asarray(batch["tokens"]), np.asarray(batch["label"])
@@ -197,7 +193,7 @@ def test_windows_are_of_the_text_of_their_language(make):
 
 def test_posterior_priors_temperature_and_unknown(make):
     task = make(priors={"aa": 3.0, "bb": 1.0, "cc": 1.0})
-    params = stacked(task)
+    params = parameters(task)
     strings = ["abba", "", "12345", "ไทย", "!?", "\0", "жук"]
     rows = task.posterior(params, strings)
     assert [r["label"] for r in rows[1:6]] == ["unknown"] * 5
@@ -288,7 +284,7 @@ def test_members_of_a_bank_are_the_same_in_both_forms_and_as_models_alone(
 ):
     found = {}
     for form in ("map", "vmap"):
-        monkeypatch.setattr(bank, "form", lambda form=form: form)
+        monkeypatch.setattr(bank, "form", lambda params, form=form: form)
         task = make()
         rule = loop.optimizer(task, task.config)
         found[form] = loop.fit(task, rule, task.config, tmp_path / form)
@@ -430,7 +426,7 @@ def test_rivals_are_others_and_mostly_the_nearest(make):
 
 def test_contamination_bounds_what_one_character_can_lose(make):
     plain, robust = make(True), make(True, contamination=0.01)
-    params = stacked(plain)
+    params = parameters(plain)
     each = plain.trace(params, "abba жук")
     want = np.log(np.exp(each) + 0.01 * np.exp(each).max(axis=1, keepdims=True))
     np.testing.assert_allclose(robust.trace(params, "abba жук"), want, atol=1e-5)

@@ -4,11 +4,11 @@ A window of ``model.length`` past values (transformed, differenced, scaled: ``zo
 the next ``model.horizon``. Further ahead, the forecasts are read as if they were the past, block by
 block: with model.horizon = 1 that is the recursive way, with model.horizon = horizon the direct one.
 
-``ensemble.members`` models train at once (``jax.vmap``) from other initial values; their forecasts are
-averaged. With ``ensemble.holdout`` each leaves out a random part of the training targets, and the
-errors on what it has not seen make the prediction intervals (Xu & Xie 2021, EnbPI). Members may see
-the series in several ways (``ensemble.differences``, ``ensemble.lengths``), which they take in turn: a
-combination of forecasts, safer than the choice of one (Bates & Granger 1969).
+``ensemble.members`` models are a bank, trained from other initial values; their forecasts are averaged.
+With ``ensemble.holdout`` each leaves out a random part of the training targets, and the errors on what
+it has not seen make the prediction intervals (Xu & Xie 2021, EnbPI). Members may see the series in
+several ways (``ensemble.differences``, ``ensemble.lengths``), which they take in turn: a combination of
+forecasts, safer than the choice of one (Bates & Granger 1969).
 
 With ``model.stateful`` the windows are read in order, and the state is kept from one to the next; it
 is zeroed where an epoch, a series or a split begins.
@@ -45,8 +45,6 @@ _LOSSES = {
 class ForecastingTask:
     """The Task over a Forecaster; see ``zoo.tasks.protocol`` for what each method promises."""
 
-    members = 0
-
     def __init__(self, config: ConfigDict, table: zd.Table | None = None):
         """The series are read when they are first needed. Raises UserError for keys out of range."""
         choose(config, "loss", _LOSSES)
@@ -59,6 +57,12 @@ class ForecastingTask:
     def rebuild(cls, config: ConfigDict, run: Path) -> "ForecastingTask":
         """The task of a run, with the series that it was trained on; nothing else is read."""
         return cls(config, zd.load_table(run / "series.npz"))
+
+    @property
+    def members(self) -> int:
+        """Models that are trained side by side; 0 for one alone."""
+        n = self.config.ensemble.members
+        return n if n > 1 else 0
 
     @cached_property
     def table(self) -> zd.Table:
@@ -113,15 +117,11 @@ class ForecastingTask:
         zd.save_table(run / "series.npz", self.table)
 
     def init(self, key):
-        def one(key):
-            return self.model.init(key, *self._example())
-
-        # By lax.map: see zoo.train.bank.each for what vmap does to orthogonal initial values.
-        return lax.map(one, self._keys(key)) if self._many else one(key)
+        return self.model.init(key, *self._example())
 
     def carry(self):
         c = self.config
-        return self._per_member(self.model.carry(c.batch_size)) if c.model.stateful else ()
+        return self.model.carry(c.batch_size) if c.model.stateful else ()
 
     def sums(self):
         return ("loss",)
@@ -130,7 +130,7 @@ class ForecastingTask:
         return -(-len(self._train) // self.config.batch_size)
 
     def tokens_per_step(self):
-        return self.config.batch_size
+        return self.config.batch_size * max(1, self.members)
 
     def data(self, split):
         origins = self._train
@@ -147,53 +147,40 @@ class ForecastingTask:
             order = jax.random.permutation(random.key(self.config.seed, "data", epoch), order)
         return jnp.concatenate([order, jnp.full(-n % size, n, jnp.int32)])
 
-    def indices(self, order, i):
+    def indices(self, order, i, member=0):
         size = self.config.batch_size
-        return lax.dynamic_slice(order, (i * size,), (size,))
+        return lax.dynamic_slice(order, (i * size,), (size,)), jnp.asarray(member)
 
     def gather(self, data, indices):
-        """The rows of a batch; those past the last (an incomplete batch) have no weight."""
-        n = len(data["origins"])
-        full = n % self.config.batch_size == 0
-        at = indices if full else jnp.minimum(indices, n - 1)
-        batch = self._windows(data, zd.take(data["origins"], at))
+        """The rows of a batch; those past the last (an incomplete batch), and those that the member
+        holds out, have no weight."""
+        at, member = indices
+        n, size, view = len(data["origins"]), self.config.batch_size, member % len(self.views)
+        weight = jnp.ones(size)
+        if n % size:
+            weight, at = (at < n).astype(jnp.float32), jnp.minimum(at, n - 1)
+        batch = self._windows(data, zd.take(data["origins"], at), view)
         if self.config.model.stateful:
             batch["new"] = zd.take(data["new"], at)
-        weight = None if full else (indices < n).astype(jnp.float32)
         if self._kept is not None:
-            kept = data["kept"][:, at]
-            weight = kept if weight is None else kept * weight[None]
-        elif weight is not None and self.config.ensemble.members > 1:
-            weight = self._per_member(weight)
-        batch["weight"] = weight
-        return batch
+            weight = weight * jnp.asarray(data["kept"])[member, at]
+        return batch | {"weight": weight, "view": view}
 
     def loss(self, params, carry, batch, key):
         measure = _LOSSES[self.config.loss]
         horizon = self.config.model.horizon
-
-        def one(params, carry, weight, key, view):
-            window = batch["window"] if self._alike else batch["window"][view]
-            window, target = self._seen(window[:, :-horizon], view), window[:, -horizon:]
-            if self.config.model.stateful:
-                carry = _restart(carry, batch["new"])
-            after, forecast = self.model.apply(
-                params, window, batch["known"], batch["series"], carry or None, train=True,
-                rngs={"dropout": key},
-            )  # fmt: skip
-            values = jnp.mean(measure(forecast - target), axis=1)
-            after = after if self.config.model.stateful else ()
-            if weight is None:
-                return jnp.sum(values), jnp.float32(values.size), after
-            return jnp.sum(values * weight), jnp.sum(weight), after
-
-        total, weight, after = self._members(one)(
-            params, carry, batch["weight"], self._keys(key), self._view
-        )
-        # The mean of the members' means: a member that holds out much counts as much as another.
-        mean = total / jnp.maximum(weight, 1)
-        rows = jnp.maximum(jnp.max(weight), 1)  # where all members hold a short batch out
-        return {"loss": Sum(jnp.mean(mean) * rows, rows)}, after
+        window, target = batch["window"][:, :-horizon], batch["window"][:, -horizon:]
+        if self.config.model.stateful:
+            carry = _restart(carry, batch["new"])
+        after, forecast = self.model.apply(
+            params, self._seen(window, batch["view"]), batch["known"], batch["series"], carry or None,
+            train=True, rngs={"dropout": key},
+        )  # fmt: skip
+        values = jnp.mean(measure(forecast - target), axis=1)
+        # A member may hold a whole short batch out: then nothing is learned from it.
+        weight = jnp.maximum(jnp.sum(batch["weight"]), 1e-6)
+        after = after if self.config.model.stateful else ()
+        return {"loss": Sum(jnp.sum(values * batch["weight"]), weight)}, after
 
     def evaluate(self, params, split):
         origins = self.origins(split)
@@ -337,8 +324,8 @@ class ForecastingTask:
         def one(params, view):
             return self._ahead(params, data, origins, None, horizon, view)[1]
 
-        found = self._members(one)(params, self._view)
-        return found if self._many else found[None]
+        found = self._each(one)(params, self._view)
+        return found if self.members else found[None]
 
     @partial(jax.jit, static_argnums=(0, 6))
     def _roll_on(self, params, data, origins, new, carry, horizon):
@@ -353,8 +340,8 @@ class ForecastingTask:
             carry, found = lax.scan(body, carry, (origins, new))
             return carry, found[:, 0]
 
-        carry, found = self._members(one)(params, self._view, carry)
-        return carry, found if self._many else found[None]
+        carry, found = self._each(one)(params, self._view, carry)
+        return carry, found if self.members else found[None]
 
     def _ahead(self, params, data, origins, carry, horizon, view):
         """(carry after the windows, forecasts (B, horizon)); forecasts are read as the past."""
@@ -408,16 +395,14 @@ class ForecastingTask:
     def _train(self):
         return self.origins("train", self.config.model.horizon)
 
-    def _windows(self, data, origins):
+    def _windows(self, data, origins, view):
         c = self.config.model
         series, t = origins[:, 0], origins[:, 1]
         width = c.length + c.horizon
 
-        def cut(u):
-            return zd.cut(u, series, t - c.length, width)
-
+        u = data["u"] if self._alike else jnp.asarray(data["u"])[view]
         return {
-            "window": cut(data["u"]) if self._alike else jax.vmap(cut)(data["u"]),
+            "window": zd.cut(u, series, t - c.length, width),
             "known": zd.cut(data["known"], series, t - c.length, width),
             "series": series,
         }
@@ -455,7 +440,7 @@ class ForecastingTask:
     def _view(self):
         """Which view each member has, (members,); or the view of the only model."""
         members = jnp.arange(self.config.ensemble.members) % len(self.views)
-        return members if self._many else members[0]
+        return members if self.members else members[0]
 
     @property
     def _alike(self):
@@ -471,21 +456,13 @@ class ForecastingTask:
         window, known = jnp.zeros((1, c.length)), jnp.zeros((1, c.length + c.horizon, self.known))
         return window, known, jnp.zeros(1, jnp.int32)
 
-    @property
-    def _many(self):
-        return self.config.ensemble.members > 1
-
-    def _members(self, f):
-        return jax.vmap(f) if self._many else f
-
-    def _keys(self, key):
-        return jax.random.split(key, self.config.ensemble.members) if self._many else key
+    def _each(self, f):
+        return jax.vmap(f) if self.members else f
 
     def _per_member(self, tree):
-        if not self._many:
+        if not self.members:
             return tree
-        n = self.config.ensemble.members
-        return jax.tree.map(lambda a: jnp.broadcast_to(a[None], (n, *a.shape)), tree)
+        return jax.tree.map(lambda a: jnp.broadcast_to(a[None], (self.members, *a.shape)), tree)
 
 
 def _restart(carry, new):

@@ -2,7 +2,8 @@
 
 One member after the other (``lax.map``), each for all steps of a dispatch, or all at once (``vmap``).
 On a CPU the first is faster: a member's weights stay in the cache for the whole dispatch, and no
-product becomes a batched one. On an accelerator the second: small products fill it together.
+product becomes a batched one; but for tiny models, whose steps cost more than their arithmetic. On an
+accelerator the second: small products fill it together.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from zoo.train.state import TrainState
 
 # Which leaves have an axis of members: all but the step, which they share.
 AXES = TrainState(None, 0, 0, 0, 0, 0)
+_TINY = 8192  # parameters
 
 
 def loop(one: Callable, members: int, form: str) -> Callable:
@@ -78,9 +80,10 @@ def each(make: Callable, members: int) -> Callable:
     return all_of_them
 
 
-def form() -> str:
-    """The faster form on the devices that are there."""
-    return "map" if jax.default_backend() == "cpu" else "vmap"
+def form(params: Any) -> str:
+    """The faster form for these parameters, members first, on the devices that are there."""
+    one = sum(a.size // len(a) for a in jax.tree.leaves(params))
+    return "map" if jax.default_backend() == "cpu" and one > _TINY else "vmap"
 
 
 def numbers(values: dict[str, Any]) -> dict[str, Any]:

@@ -180,7 +180,8 @@ def program(
         )
 
     places = jax.tree.map(lambda x: x.sharding, state)
-    steps = bank.loop(one, task.members, bank.form())
+    form = bank.form(state.params) if task.members else ""
+    steps = bank.loop(one, task.members, form)
 
     @partial(jax.jit, donate_argnums=0, out_shardings=places)
     def many(state: TrainState, data, orders, n):
