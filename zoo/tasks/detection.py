@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import sys
 from pathlib import Path
@@ -13,15 +14,16 @@ from zoo.errors import UserError
 from zoo.tasks import identifiers, scores
 
 LENGTHS = (5, 10, 20, 50, 100)
-_MOST = 10_000  # substrings of a length that are scored, evenly spaced, as many of each language
+_MOST = 10_000  # substrings of a length that are scored
 
 
-def cut(texts: list[str], length: int) -> tuple[list[str], np.ndarray]:
-    """(substrings, which text each is of); all of them up to 20 characters, else every tenth."""
+def cut(texts: list[str], length: int, most: float = _MOST) -> tuple[list[str], np.ndarray]:
+    """(substrings, which text each is of), evenly spaced: all of them up to 20 characters, else every
+    tenth; as many of each text, about ``most`` at most."""
     strings, labels = [], []
     for label, text in enumerate(texts):
         places = len(text) - length + 1
-        step = max(1 if length <= 20 else 10, -(-places * len(texts) // _MOST))
+        step = max(1 if length <= 20 else 10, math.ceil(places * len(texts) / most))
         found = [text[i : i + length] for i in range(0, places, step)]
         strings += found
         labels += [label] * len(found)
@@ -174,9 +176,9 @@ def _source_strings(texts, seed):
 def _others(task, held):
     """Accuracy (and AUC) of other identifiers on the same strings: by length, and on whole lines."""
     found = {}
-    others = identifiers.installed(task.codes)
+    trained = identifiers.ngrams(*cut(task.parts["train"], 5, math.inf))
+    others = identifiers.installed(task.codes) | trained
     if held:
-        others |= identifiers.ngrams(*cut(task.parts["train"], 5))
         for length in LENGTHS:
             strings, labels = cut(held, length)
             if len(set(labels.tolist())) < len(held):
