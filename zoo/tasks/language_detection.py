@@ -12,7 +12,9 @@ one for all:     a language model that is told the language at every step; with 
                 where P(language | prefix) is among the true language and ``contenders`` - 1 others,
                 drawn for each window, those with a similar text more often
 
-``ensemble.members`` models of either kind are trained at once; their log-likelihoods are averaged.
+``ensemble.members`` models of either kind are trained at once; their log-likelihoods are averaged. With
+``ensemble.backward`` every second one reads strings from their end, P(string) = prod P(character | those
+after it): models that err elsewhere, more than other initial values do.
 With ``contamination`` e a character counts p + e max p, the largest over languages: names, digits and
 quotations, unlikely under the right language, then weigh log 1 / e at most (Huber 1964).
 """
