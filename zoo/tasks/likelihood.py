@@ -121,9 +121,9 @@ def _rows(piece, symbols, pairs, carry, apart):
     """``piece`` of all pairs (string, language), so many rows at once that programs are few."""
     string, language = pairs.T
     width = symbols.shape[1] - 1
-    size = _ROWS[len(pairs) > _ROWS[0]]
     groups = [np.flatnonzero(language == v) for v in np.unique(language)]
     groups = groups if apart else [np.arange(len(pairs))]
+    size = _ROWS[max(map(len, groups)) > _ROWS[0]]
     each, states = np.zeros((len(pairs), width)), []
     for group in groups:
         for i in range(0, len(group), size):
