@@ -279,6 +279,12 @@ def test_substrings_are_all_that_there_are():
     assert detection.mean_accuracy(values, labels) == pytest.approx((0.75 + 1) / 2)
 
 
+def test_tiny_members_run_side_by_side_and_large_ones_one_after_the_other_on_a_cpu():
+    assert jax.default_backend() == "cpu"
+    assert bank.form({"w": np.zeros((32, 16, 64))}) == "vmap"
+    assert bank.form({"w": np.zeros((2, 128, 512)), "b": np.zeros((2, 512))}) == "map"
+
+
 def test_members_of_a_bank_are_the_same_in_both_forms_and_as_models_alone(
     make, tmp_path, monkeypatch
 ):
