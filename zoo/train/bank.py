@@ -18,7 +18,7 @@ from zoo.train.state import TrainState
 
 # Which leaves have an axis of members: all but the step, which they share.
 AXES = TrainState(None, 0, 0, 0, 0, 0)
-_TINY = 8192  # parameters
+_TINY = 1 << 14  # parameters
 
 
 def loop(one: Callable, members: int, form: str) -> Callable:
