@@ -113,6 +113,11 @@ def test_members_that_read_backwards_learn_so(make):
         np.testing.assert_array_equal(read, forwards[:, :: -1 if member else 1])
 
 
+def test_one_member_cannot_read_both_ways(make):
+    with pytest.raises(UserError, match="members of 2 or more"):
+        make(ensemble__backward=True)
+
+
 def test_letters_say_which_languages_are_scored():
     scripts = [["LATIN"], ["LATIN"], ["CYRILLIC"], ["CJK", "HIRAGANA", "LATIN"]]
     strings = {

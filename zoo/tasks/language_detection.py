@@ -239,8 +239,10 @@ class LanguageDetectionTask:
         wanted = (
             np.isin(self.codes, languages) if len(languages) else np.ones(len(self.codes), bool)
         )
-        allowed = self._allowed(strings, wanted)
-        allowed[~allowed.any(axis=1)] = wanted
+        return self._scores(params, strings, whole, wanted, self._allowed(strings, wanted))
+
+    def _scores(self, params, strings, whole, wanted, allowed):
+        allowed = np.where(allowed.any(axis=1, keepdims=True), allowed, wanted)
         tokens = [self._encode(s, whole) for s in strings]
         e, apart = self.config.contamination, not self.config.model.shared
         found = np.zeros(allowed.shape)
@@ -271,8 +273,9 @@ class LanguageDetectionTask:
             raise UserError(f"one language, {languages[0]!r}: two are needed to tell apart")
         at = [self.codes.index(c) for c in languages or self.codes]
         wanted = np.isin(np.arange(len(self.codes)), at)
-        speaks = self._allowed(strings, wanted).any(axis=1)
-        logits = self.scores(params, strings, languages=languages)[:, at]
+        allowed = self._allowed(strings, wanted)
+        speaks = allowed.any(axis=1)
+        logits = self._scores(params, strings, True, wanted, allowed)[:, at]
         logits *= self.temperature * speaks[:, None]
         logits += np.log(self._priors[at])
         logits -= logits.max(axis=1, keepdims=True)
@@ -462,6 +465,11 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"--config.discriminative={c.discriminative}: needs --config.model.shared, one model for "
             "all languages; the members of a bank know nothing of each other"
+        )
+    if c.ensemble.backward and c.ensemble.members < 2:
+        raise UserError(
+            "--config.ensemble.backward=True: every second member reads backwards; needs "
+            "--config.ensemble.members of 2 or more"
         )
     if c.best.metric and not c.data.valid:
         raise UserError(

@@ -83,7 +83,7 @@ def _chunk(piece, tokens, lengths, allowed, contamination, apart):
         if start:
             width = _WIDTHS[np.searchsorted(_WIDTHS[:-1], longest - start)]
         symbols = _window(tokens, start, width)
-        carry, each = _rows(piece, symbols, pairs, carry, apart)
+        carry, each = _rows(piece, symbols, pairs, carry, apart, start + width < longest)
         values = np.full((len(tokens), width, allowed.shape[1]), -np.inf)
         values[pairs[:, 0], :, pairs[:, 1]] = each
         values = _contaminated(values, contamination)
@@ -117,8 +117,9 @@ def _contaminated(values, e):
     return np.logaddexp(values, np.log(e) + values.max(axis=-1, keepdims=True))
 
 
-def _rows(piece, symbols, pairs, carry, apart):
-    """``piece`` of all pairs (string, language), so many rows at once that programs are few."""
+def _rows(piece, symbols, pairs, carry, apart, going_on):
+    """``piece`` of all pairs (string, language), so many rows at once that programs are few; the carry
+    is () where nothing comes after."""
     string, language = pairs.T
     width = symbols.shape[1] - 1
     groups = [np.flatnonzero(language == v) for v in np.unique(language)]
@@ -131,7 +132,10 @@ def _rows(piece, symbols, pairs, carry, apart):
             rows = np.resize(mine, size)  # the last call is filled up with some of its rows again
             after, found = piece(language[rows], symbols[string[rows]], _take(carry, rows))
             each[mine] = np.asarray(found)[: len(mine)]
-            states.append(_take(after, slice(len(mine))))
+            if going_on:
+                states.append(_take(after, slice(len(mine))))
+    if not going_on:
+        return (), each
     place = np.argsort(np.concatenate(groups), kind="stable")
     return jax.tree.map(lambda *a: np.concatenate(a, axis=1)[:, place], *states), each
 
