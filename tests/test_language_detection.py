@@ -144,12 +144,15 @@ def test_languages_far_behind_are_not_scored_to_the_end(monkeypatch):
         costs = np.array([1.0, 2.0, 20.0])[languages]
         return [carry[0] + 1], np.repeat(-costs[:, None], symbols.shape[1] - 1, axis=1)
 
-    tokens = [np.full(n, n, np.int32) for n in (14, 3)]
-    got = likelihood.score(piece, tokens, np.array([[1, 1, 1], [0, 1, 1]], bool))
+    tokens = [np.full(n, n, np.int32) for n in (14, 3, 9)]
+    got = likelihood.score(piece, tokens, np.array([[1, 1, 1], [0, 1, 1], [0, 1, 1]], bool))
     np.testing.assert_allclose(got[0], [-14, -28, -14 - (80 - 4)])  # keeps the distance it had
     np.testing.assert_allclose(got[1], [-6 - likelihood.RULED_OUT, -6, -60])
     assert [(14, 0) in rows for rows in asked].count(True) == 3
     assert [(14, 2) in rows for rows in asked].count(True) == 1
+    # With one language left, the rest of the string is not read.
+    assert [(9, 1) in rows for rows in asked].count(True) == 1
+    assert got[2, 1] - got[2, 2] == 80 - 8
 
 
 def test_whole_strings_are_read_between_spaces_where_the_config_says_so(make):

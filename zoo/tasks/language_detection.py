@@ -234,7 +234,8 @@ class LanguageDetectionTask:
 
         ``whole`` strings are lines or words, not cut out of a text: with data.ends = "spaces" they
         are read between spaces. ``languages`` are those wanted, all when empty. Languages that are out
-        of the question are not scored to the end; see ``zoo.tasks.likelihood``.
+        of the question are not scored to the end, nor is a string where one language is left: it is
+        differences that count; see ``zoo.tasks.likelihood``.
         """
         wanted = (
             np.isin(self.codes, languages) if len(languages) else np.ones(len(self.codes), bool)
@@ -275,9 +276,10 @@ class LanguageDetectionTask:
         wanted = np.isin(np.arange(len(self.codes)), at)
         allowed = self._allowed(strings, wanted)
         speaks = allowed.any(axis=1)
-        logits = self._scores(params, strings, True, wanted, allowed)[:, at]
-        logits *= self.temperature * speaks[:, None]
-        logits += np.log(self._priors[at])
+        logits = np.tile(np.log(self._priors[at]), (len(strings), 1))
+        read = np.flatnonzero(speaks)
+        found = self._scores(params, [strings[i] for i in read], True, wanted, allowed[read])
+        logits[read] += self.temperature * found[:, at]
         logits -= logits.max(axis=1, keepdims=True)
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         rows = []

@@ -5,6 +5,8 @@ A language is left out of the scoring of a string where
 - no letter of the string is of a script of the language; Latin letters do not count where one in five
   letters is of another script, since names and quotations in them stand in texts of every script;
 - after the first 16 characters it is 40 nats less likely than the best.
+
+A string is read until one language is left: the rest could not change by how much it leads.
 """
 
 from collections import Counter
@@ -19,7 +21,7 @@ RULED_OUT = 100.0  # nats that a language left out for its script stays below th
 _BEHIND = 40.0
 _HEAD = 16  # characters that every language is scored on
 _WIDTHS = (16, 32, 64, 128, 256, 1024)  # characters that are scored at once: a program each
-_ROWS = (64, 512)  # of one call
+_ROWS = (8, 64, 512)  # of one call
 
 # (languages (N,), symbols (N, 1 + W), carry or None) -> (carry, log P of all symbols but the first (N, W))
 Piece = Callable
@@ -49,7 +51,8 @@ def score(
     contamination: float = 0.0,
     apart: bool = False,
 ) -> np.ndarray:
-    """log P of each string, (n, languages), float64.
+    """log P of each string as far as it is read, (n, languages), float64; it is the differences between
+    languages that count.
 
     allowed:       (n, languages) bools, one at least of each string; the others end up ``RULED_OUT``
     contamination: e; a character counts p + e max p, the largest over the languages scored
@@ -79,7 +82,7 @@ def _chunk(piece, tokens, lengths, allowed, contamination, apart):
     total, behind = np.zeros(allowed.shape), np.where(allowed, 0.0, RULED_OUT)
     longest, start, width = max(1, lengths.max()), 0, _HEAD
     pairs, carry = np.argwhere(allowed), None
-    while start < longest:
+    while start < longest and len(pairs):
         if start:
             width = _WIDTHS[np.searchsorted(_WIDTHS[:-1], longest - start)]
         symbols = _window(tokens, start, width)
@@ -94,7 +97,8 @@ def _chunk(piece, tokens, lengths, allowed, contamination, apart):
         going = behind == 0
         best = np.max(total, axis=1, keepdims=True, where=going, initial=-np.inf)
         behind = np.where(going & (best - total > _BEHIND), best - total, behind)
-        keep = (behind[tuple(pairs.T)] == 0) & (lengths[pairs[:, 0]] > start)
+        undecided = (lengths > start) & (np.sum(behind == 0, axis=1) > 1)
+        keep = (behind[tuple(pairs.T)] == 0) & undecided[pairs[:, 0]]
         pairs, carry = pairs[keep], _take(carry, keep)
     best = np.max(total, axis=1, keepdims=True, where=behind == 0, initial=-np.inf)
     return np.where(behind == 0, total, best - behind)
@@ -124,7 +128,7 @@ def _rows(piece, symbols, pairs, carry, apart, going_on):
     width = symbols.shape[1] - 1
     groups = [np.flatnonzero(language == v) for v in np.unique(language)]
     groups = groups if apart else [np.arange(len(pairs))]
-    size = _ROWS[max(map(len, groups)) > _ROWS[0]]
+    size = _ROWS[np.searchsorted(_ROWS[:-1], max(map(len, groups)))]
     each, states = np.zeros((len(pairs), width)), []
     for group in groups:
         for i in range(0, len(group), size):
