@@ -16,7 +16,6 @@ import train
 from zoo import cli, predict, tasks
 from zoo import config as configs
 from zoo import data as zd
-from zoo.data import Alphabet, DataError
 from zoo.errors import UserError
 from zoo.tasks import detection, language_detection, likelihood, scores
 from zoo.train import bank, folder, loop
@@ -31,7 +30,7 @@ WORDS = {
 
 
 def texts(folder, words=WORDS, n=120):
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     rng = np.random.default_rng(0)
     for code, some in words.items():
         (folder / f"{code}.txt").write_text(" ".join(rng.choice(some, n)), encoding="utf-8")
@@ -220,55 +219,14 @@ def test_posterior_priors_temperature_and_unknown(make):
         task.posterior(params, ["abba"], ["aa"])
 
 
-def test_an_alphabet_has_a_trained_unknown_symbol_for_each_script(tmp_path):
-    alphabet = Alphabet.from_texts(["aab漢字字é1 ", "жжb"], min_count=2)
-    assert alphabet.scripts == ("CJK", "CYRILLIC", "LATIN")
-    ids = dict(zip("é字漢鬱ш1𝕏", alphabet.encode("é字漢鬱ш1𝕏").tolist(), strict=True))
-    assert ids["é"] == alphabet.encode("x")[0]
-    assert ids["漢"] == ids["鬱"] != ids["字"]
-    assert ids["ш"] == alphabet.encode("Ж")[0] and ids["1"] == 1
-    assert zd.scripts_of("aé1 漢 ไ") == ["CJK", "LATIN", "THAI"]
-    assert zd.scripts_of("x" * 60 + "ж1") == ["LATIN"] and zd.scripts_of("12 !") == []
-    assert not len(alphabet.encode("")) and alphabet.encode("\ud800").tolist() == [1]
-    alphabet.save(tmp_path / "a.json")
-    assert Alphabet.load(tmp_path / "a.json") == alphabet
-    (tmp_path / "b.json").write_text("{}")
-    with pytest.raises(DataError, match="no alphabet"):
-        Alphabet.load(tmp_path / "b.json")
-
-
-@pytest.mark.parametrize(
-    ("files", "options", "message"),
-    [
-        ({"en": b"abc abc", "fr": b""}, {}, "empty"),
-        ({"en": b"abc abc", "fr": b"  x "}, {}, "'fr' has 1 characters; 4 are needed"),
-        ({"en": b"abc abc", "fr": b"Abc  ABC"}, {}, "'fr' is that of 'en'"),
-        ({"en": b"abc abc", "fr": b"caf\xe9 noir"}, {}, "fr.txt' is not utf-8 .0xe9 at byte 3"),
-        ({"en": b"abc abc", "fr": b"caf\xe9"}, {"encodings": "fr=latin-9000"}, "no encoding"),
-        ({"en": b"abc abc", "fr": b"cafe"}, {"encodings": "fe=utf-8"}, "did you mean 'fr'"),
-        ({"en": b"abc abc", "fr": b"cafe"}, {"languages": ("en", "en")}, "'en' is given twice"),
-        ({"en": b"abc abc", "fr": b"cafe"}, {"languages": ("en", "fx")}, "did you mean 'fr'"),
-        ({"en": b"abc abc"}, {}, "one language, 'en': two are needed"),
-        ({}, {}, "one text file a language"),
-    ],
-)  # fmt: skip
-def test_bad_language_files_are_named(tmp_path, files, options, message):
-    for code, content in files.items():
-        (tmp_path / f"{code}.txt").write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        zd.read_languages("", str(tmp_path), shortest=4, **options)
-
-
-def test_files_by_path_and_by_encoding(tmp_path):
-    (tmp_path / "one").write_bytes("Ça  va\r\nbien".encode("iso-8859-1"))
-    (tmp_path / "two").write_bytes("\ufeffHello\n\nthere".encode())
-    path = f"fr={tmp_path}/one,en={tmp_path}/two"
-    got = zd.read_languages("", path, encodings="fr=iso-8859-1")
-    assert got == [("en", "hello there"), ("fr", "ça va bien")]
-    with pytest.raises(DataError, match="'fr' is given twice"):
-        zd.read_languages("", path + f",fr={tmp_path}/two")
-    with pytest.raises(DataError, match="no such folder"):
-        zd.read_languages("", str(tmp_path / "none"))
+def test_lines_that_speak_for_no_language_are_all_unknown(make):
+    task = make()
+    lines = detection.unspoken({"LATIN", "CYRILLIC"})
+    assert len(lines) == 500 and lines == detection.unspoken({"LATIN", "CYRILLIC"})
+    letters = {zd.script(c) for line in lines for c in line}
+    assert len(letters) > 20 and not letters & {"LATIN", "CYRILLIC"}
+    assert any(line.replace(" ", "").isnumeric() for line in lines)
+    assert detection.unknown(task, parameters(task)) == 1.0
 
 
 def test_auc_counts_pairs_and_halves_ties():
@@ -368,7 +326,8 @@ def test_train_then_predict_by_the_commands(tmp_path, capsys, monkeypatch):
     assert "3 languages: aa, bb, cc" in out and "this model" in out
     for name in ("summary.txt", "confusion.csv", "detector.json", "plots/trace.png"):
         assert (run / name).stat().st_size
-    assert folder.read_result(run)["metrics"]["test_accuracy_20"] > 0.9
+    metrics = folder.read_result(run)["metrics"]
+    assert metrics["test_accuracy_20"] > 0.9 and metrics["test_unknown"] == 1.0
 
     assert cli.run(train.main, ["train.py", *args, "--mode=eval"]) == 0
     again = json.loads(capsys.readouterr().out)
@@ -388,7 +347,13 @@ def test_train_then_predict_by_the_commands(tmp_path, capsys, monkeypatch):
     assert [r["label"] for r in rows] == ["aa", "unknown", "cc", "unknown", "bb", "aa"]
     code, rows, _ = ask(b"dodo codo", "--languages=aa,cc")
     assert set(rows[0]["probabilities"]) == {"aa", "cc"}
+    code, (row,), _ = ask(b"?", "--priors=aa=3,cc=2")
+    assert row["label"] == "unknown"
+    assert row["probabilities"] == {"aa": 0.5, "cc": 0.333333, "bb": 0.166667}
     assert "did you mean 'aa'" in ask(b"", "--languages=aaa,bb")[2]
+    assert "did you mean 'aa'" in ask(b"", "--priors=aaa=1")[2]
+    assert "'aa=0': must be CODE=WEIGHT" in ask(b"", "--priors=aa=0")[2]
+    assert "'aa' is given twice" in ask(b"", "--priors=aa=1,aa=2")[2]
     assert "line 2 is not UTF-8 (0xff at its byte 1)" in ask(b"abba\na\xff\n")[2]
     assert ask(b"") == (0, [], "")
     assert "is for runs of forecasting" in ask(b"", "--horizon=3")[2]
@@ -416,19 +381,6 @@ def test_a_text_shorter_than_a_window_is_told_before_training(make):
         task.steps_per_epoch("train")
 
 
-@needs_data
-def test_the_languages_of_the_archive():
-    found = zd.read_languages("udhr", languages=tuple(zd.UDHR))
-    assert len(found) == 27 and min(len(t.text) for t in found) == 2988  # Chinese
-    assert [len(t.text) for t in zd.read_languages("genesis")] == [195494, 191425]
-
-
-def test_ends_are_spaces_only_where_a_script_has_them():
-    assert zd.between_spaces("abc") == " abc "
-    assert zd.between_spaces("漢字") == "漢字" and zd.between_spaces("カa") == "カa "
-    assert zd.between_spaces("") == ""
-
-
 def test_rivals_are_others_and_mostly_the_nearest(make):
     task = make(True, discriminative=0.5, contenders=2)
     label = jnp.zeros(300, jnp.int32)
@@ -446,8 +398,18 @@ def test_contamination_bounds_what_one_character_can_lose(make):
     np.testing.assert_allclose(robust.trace(params, "abba жук"), want, atol=1e-5)
 
 
-def test_marks_are_joined_to_their_letters():
-    assert zd.clean_text("mo\u0302\u0301i\n  E\u0301", True) == "m\u1ed1i \u00e9"
+def test_each_kind_of_lines_has_a_confusion_table(make, tmp_path):
+    for kind in ("single-words", "sentences"):
+        texts(tmp_path / "lines" / kind, {"aa": ["abba"], "cc": ["жук"]}, 3)
+    task = make(data__test_path=str(tmp_path / "lines"))
+    params, run = parameters(task), tmp_path / "run"
+    run.mkdir()
+    metrics = task.evaluate(params, "test")
+    assert {"test_accuracy_single_words", "test_accuracy_sentences"} <= set(metrics)
+    detection.write(task, params, metrics, run)
+    for name in ("confusion", "confusion_single_words", "confusion_sentences"):
+        assert (run / "plots" / f"{name}.png").stat().st_size
+        assert (run / f"{name}.csv").read_text().startswith("truth,aa,bb,cc\naa,")
 
 
 def test_lines_to_test_on_are_left_out_where_their_folder_is_not_set(make, capsys, monkeypatch):

@@ -12,7 +12,7 @@ LAYERS = [
     {"generate"},
     {"tasks"},
     {"train"},
-    {"cli", "predict", "report", "reproduce", "sample"},
+    {"bench", "cli", "predict", "report", "reproduce", "sample"},
 ]
 ONLY = {"flax": {"models.py"}, "orbax": {"train/checkpoint.py"}}
 

@@ -14,6 +14,7 @@ than the second.
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ _SHOWN = 5  # languages a line
 
 _OF = {
     "forecasting": ("horizon", "level", "out"),
-    "language_detection": ("languages", "margin"),
+    "language_detection": ("languages", "priors", "margin"),
 }
 
 
@@ -42,6 +43,9 @@ def main(argv):
     flags.DEFINE_float("level", 0.95, "share of values that the interval is to hold", **define)
     flags.DEFINE_string("out", None, "CSV file to write; predictions.csv of the run", **define)
     flags.DEFINE_string("languages", None, "only these: en,fr", **define)
+    flags.DEFINE_string(
+        "priors", None, "weights before a line is read: en=3,fr=1; others 1", **define
+    )
     flags.DEFINE_float("margin", None, "below it a line is unknown; the run's own", **define)
     if cli.parse(values, argv, __doc__) is None:
         return 0
@@ -88,14 +92,11 @@ def _forecast(run, task, params, values):
 def _detect(run, task, params, values):
     codes = []
     if values.languages is not None:
-        for code in values.languages.split(","):
-            if code not in task.codes:
-                near = nearest(code, task.codes)
-                hint = f"did you mean {near!r}? " if near else ""
-                known = ", ".join(task.codes)
-                raise UserError(f"--languages: {code!r} is unknown: {hint}The run has {known}")
-            if code not in codes:
-                codes.append(code)
+        codes = list(dict.fromkeys(values.languages.split(",")))
+        _known("languages", codes, task.codes)
+    if values.priors is not None:
+        task.config.priors = _priors(values.priors)
+        _known("priors", task.config.priors, task.codes)
     if values.margin is not None:
         task.config.margin = values.margin
     source = values.input if values.input not in (None, "-") else None
@@ -112,6 +113,34 @@ def _detect(run, task, params, values):
                 print(json.dumps(row))
             sys.stdout.flush()
     return 0
+
+
+def _known(flag, codes, known):
+    for code in codes:
+        if code not in known:
+            near = nearest(code, known)
+            hint = f"did you mean {near!r}? " if near else ""
+            names = ", ".join(known)
+            raise UserError(f"--{flag}: {code!r} is unknown: {hint}The run has {names}")
+
+
+def _priors(text):
+    """Weights by language, out of en=3,fr=1."""
+    found = {}
+    for part in text.split(","):
+        code, _, weight = part.partition("=")
+        try:
+            number = float(weight)
+        except ValueError:
+            number = -1.0
+        if not 0 < number < math.inf:
+            raise UserError(
+                f"--priors: {part!r}: must be CODE=WEIGHT, more than 0, as in en=3,fr=1"
+            )
+        if code in found:
+            raise UserError(f"--priors: {code!r} is given twice")
+        found[code] = number
+    return found
 
 
 def _batches(lines):

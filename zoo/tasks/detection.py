@@ -5,6 +5,7 @@ import io
 import math
 import os
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,37 @@ def lines(task, params) -> dict[str, float]:
     return found
 
 
+def unspoken(scripts: set[str], count: int = 500) -> list[str]:
+    """Lines in which nothing speaks for a language that is written in one of ``scripts``: digits,
+    punctuation and symbols, and letters of other scripts with both; the same ones every time."""
+    digits, marks, letters = [], [], []
+    for character in map(chr, range(0x21, 0x10000)):
+        kind = unicodedata.category(character)[0]
+        if kind in "NPS":
+            (digits if kind == "N" else marks).append(character)
+        elif (name := zd.script(character)) and name not in scripts:
+            letters.append(character)
+    rng = np.random.default_rng(0)
+    digits, marks, letters = map(np.array, (digits, marks, letters))
+    mixtures = ([digits], [marks], [digits, marks], [letters], [letters, digits, marks])
+    found = []
+    for i in range(count):
+        pools = mixtures[i % len(mixtures)]
+        words = [
+            "".join(rng.choice(pools[rng.integers(len(pools))], size=rng.integers(1, 9)))
+            for _ in range(rng.integers(1, 9))
+        ]
+        found.append(" ".join(words))
+    return found
+
+
+def unknown(task, params) -> float:
+    """The share of ``unspoken`` lines whose label is "unknown"."""
+    known = set().union(*task.scripts)
+    rows = task.posterior(params, unspoken(known))
+    return float(np.mean([row["label"] == "unknown" for row in rows]))
+
+
 def temperature(task, params, texts: list[str]) -> float:
     """What log-likelihoods are multiplied by, so that the posterior of held-out strings is the most
     likely (Guo et al. 2017); strings of all lengths up to 50 count alike."""
@@ -88,7 +120,8 @@ def temperature(task, params, texts: list[str]) -> float:
 
 
 def write(task, params, metrics: dict, run: Path) -> None:
-    """Writes summary.txt, confusion.csv and plots: confusion, trace, and of two languages roc."""
+    """Writes summary.txt, a confusion table (CSV and plot) of substrings of 20 characters and of each
+    kind of lines, and plots: trace, and of two languages roc."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -101,9 +134,8 @@ def write(task, params, metrics: dict, run: Path) -> None:
             _confusion(task, task.scored[20], cut(held, 20)[1], run)
         if len(task.codes) == 2:
             _roc(task, held, run)
-    else:
-        for kind, (_, labels) in list(_files(task).items())[-1:]:
-            _confusion(task, task.scored[kind], labels, run, kind)
+    for kind, (_, labels) in _files(task).items():
+        _confusion(task, task.scored[kind], labels, run, kind)
     _trace(task, params, held or task.parts["train"], run)
     zd.write_bytes(run / "summary.txt", summary(task, metrics).encode())
 
@@ -141,6 +173,8 @@ def summary(task, metrics: dict) -> str:
         if accuracy and accuracy + kind not in known:
             who = "this model" if who == "test" else who.replace("_", " ")
             text.append(f"{kind.replace('_', ' ')}: {who} {value:.4f} right, mean over languages")
+    if (share := metrics.get("test_unknown")) is not None:
+        text.append(f"lines without a letter of a script of these languages: {share:.1%} unknown")
     return "\n".join(text) + "\n"
 
 
@@ -227,8 +261,10 @@ def _roc(task, held, run):
     _keep(figure, run, "roc.png")
 
 
-def _confusion(task, values, labels, run, what="20 characters"):
-    n = len(task.codes)
+def _confusion(task, values, labels, run, kind=""):
+    """Of substrings, or of a kind of lines, whose name is then part of the files'."""
+    n, what = len(task.codes), kind or "20 characters"
+    name = "_".join(["confusion", *kind.replace("-", "_").split()])
     table = np.zeros((n, n), int)
     np.add.at(table, (labels, values.argmax(axis=1)), 1)
     out = io.StringIO()
@@ -236,7 +272,7 @@ def _confusion(task, values, labels, run, what="20 characters"):
     writer.writerow(["truth", *task.codes])
     for code, row in zip(task.codes, table.tolist(), strict=True):
         writer.writerow([code, *row])
-    zd.write_bytes(run / "confusion.csv", out.getvalue().encode())
+    zd.write_bytes(run / f"{name}.csv", out.getvalue().encode())
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     size = max(4, 0.3 * n + 1.5)
     figure, axes = _figure((size + 0.8, size))
@@ -252,7 +288,7 @@ def _confusion(task, values, labels, run, what="20 characters"):
                 color = "white" if share[i, j] > 0.5 else "black"
                 axes.text(j, i, f"{share[i, j]:.1%}", ha="center", va="center", color=color)
     figure.colorbar(image, ax=axes, shrink=0.8)
-    _keep(figure, run, "confusion.png")
+    _keep(figure, run, f"{name}.png")
 
 
 def _trace(task, params, texts, run):

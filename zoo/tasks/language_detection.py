@@ -201,12 +201,15 @@ class LanguageDetectionTask:
         found = {}
         if all(self.parts["test"]):
             found |= detection.substrings(self, params, self.parts["test"], self.scored)
+            if "test_auc_5" in found:
+                found |= {"auc": found["test_auc_5"], "accuracy_at_0": found["test_accuracy_5"]}
         if other := self.config.data.test_on:
             d = self.config.data
             texts = zd.read_languages(other, languages=tuple(self.codes), lowercase=d.lowercase)
             held = [t.text[len(t.text) * 8 // 10 :] for t in texts]
             values = detection.substrings(self, params, held)
             found |= {f"{other}_{name}": value for name, value in values.items()}
+        found["test_unknown"] = detection.unknown(self, params)
         return found | detection.lines(self, params)
 
     def observe(self, params, step, record):
@@ -251,7 +254,10 @@ class LanguageDetectionTask:
             if share:
                 piece = self._reader(params, backward)
                 read = [t[::-1] for t in tokens] if backward else tokens
-                found += share * likelihood.score(piece, read, allowed, e, apart)
+                values = likelihood.score(piece, read, allowed, e, apart)
+                found += share * values
+                # Those who read backwards are not asked of what is far behind already.
+                allowed &= values > values.max(axis=1, keepdims=True) - likelihood.BEHIND
         return found
 
     def trace(self, params, string: str) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 from zoo import data as zd
 
 RULED_OUT = 100.0  # nats that a language left out for its script stays below the best
-_BEHIND = 40.0
+BEHIND = 40.0  # nats behind the best at which a language is given up
 _HEAD = 16  # characters that every language is scored on
 _WIDTHS = (16, 32, 64, 128, 256, 1024)  # characters that are scored at once: a program each
 _ROWS = (8, 64, 512)  # of one call
@@ -80,11 +80,11 @@ def trace(piece: Piece, tokens: np.ndarray, languages: int, contamination: float
 
 def _chunk(piece, tokens, lengths, allowed, contamination, apart):
     total, behind = np.zeros(allowed.shape), np.where(allowed, 0.0, RULED_OUT)
-    longest, start, width = max(1, lengths.max()), 0, _HEAD
-    pairs, carry = np.argwhere(allowed), None
-    while start < longest and len(pairs):
-        if start:
-            width = _WIDTHS[np.searchsorted(_WIDTHS[:-1], longest - start)]
+    longest, start = lengths.max(), 0
+    undecided = (lengths > 0) & (np.sum(allowed, axis=1) > 1)
+    pairs, carry = np.argwhere(allowed & undecided[:, None]), None
+    while len(pairs):
+        width = _width(start, longest)
         symbols = _window(tokens, start, width)
         carry, each = _rows(piece, symbols, pairs, carry, apart, start + width < longest)
         values = np.full((len(tokens), width, allowed.shape[1]), -np.inf)
@@ -96,12 +96,21 @@ def _chunk(piece, tokens, lengths, allowed, contamination, apart):
         total[tuple(pairs.T)] += part[tuple(pairs.T)]
         going = behind == 0
         best = np.max(total, axis=1, keepdims=True, where=going, initial=-np.inf)
-        behind = np.where(going & (best - total > _BEHIND), best - total, behind)
+        behind = np.where(going & (best - total > BEHIND), best - total, behind)
         undecided = (lengths > start) & (np.sum(behind == 0, axis=1) > 1)
         keep = (behind[tuple(pairs.T)] == 0) & undecided[pairs[:, 0]]
         pairs, carry = pairs[keep], _take(carry, keep)
     best = np.max(total, axis=1, keepdims=True, where=behind == 0, initial=-np.inf)
     return np.where(behind == 0, total, best - behind)
+
+
+def _width(start, longest):
+    """Characters to read next: as many again, so that languages far behind are left soon."""
+    if not start:
+        return _HEAD
+    needed = np.searchsorted(_WIDTHS[:-1], longest - start)
+    again = np.searchsorted(_WIDTHS, start, side="right") - 1
+    return _WIDTHS[min(needed, again)]
 
 
 def _window(tokens, start, width):

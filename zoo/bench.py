@@ -1,0 +1,171 @@
+"""Speed, side by side: what is compared runs in turns in one process, and medians are given.
+
+python -m zoo.bench bank                                   models side by side as one program, and alone
+python -m zoo.bench predict --run=runs/language_detector-world      languages of lines, beside others
+
+bank      steps of --members language models (LSTM of --hidden units, --batch windows of 5 characters):
+          as a bank, in both of its forms, and one after the other, each by a call of one compiled
+          program. The texts are parts of the documentation that Python ships.
+predict   lines a second of a run of language_detection and, where they are installed, of lingua and
+          py3langid, restricted to its languages. The lines are --lines pieces of 50 characters of the
+          run's own texts, as many of each language.
+
+Other work on the machine slows all of them, but not alike: ratios are to be trusted where it is quiet.
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+
+from zoo import cli, config, tasks
+from zoo.errors import UserError
+from zoo.tasks import detection, identifiers
+from zoo.train import command, loop
+
+_LEAST = {"rounds": 1, "members": 2, "hidden": 1, "batch": 1, "steps": 1, "lines": 1}
+
+
+def main(argv):
+    values = flags.FlagValues()
+    define = {"flag_values": values}
+    flags.DEFINE_integer("rounds", 3, "turns of each, after one that is not timed", **define)
+    flags.DEFINE_integer("members", 27, "bank: models", **define)
+    flags.DEFINE_integer("hidden", 128, "bank: units", **define)
+    flags.DEFINE_integer("batch", 128, "bank: windows a step", **define)
+    flags.DEFINE_integer("steps", 20, "bank: steps a turn", **define)
+    flags.DEFINE_string("run", None, "predict: folder of a finished run", **define)
+    flags.DEFINE_integer("lines", 1080, "predict: lines, of 50 characters each", **define)
+    names = cli.parse(values, argv, __doc__, positional=True)
+    if names is None:
+        return 0
+    if len(names) != 1 or names[0] not in BENCHES:
+        raise UserError(f"give one of {', '.join(BENCHES)}, as in: python -m zoo.bench bank")
+    for name, least in _LEAST.items():
+        if values[name].value < least:
+            raise UserError(f"--{name}={values[name].value}: must be at least {least}")
+    BENCHES[names[0]](values)
+    return 0
+
+
+def bank(values):
+    """Prints seconds of a turn, and how many times faster than models alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        task = _bank_task(values, Path(folder))
+        turns = {"alone": _one_by_one(task, values.members)}
+        turns |= {f"bank, {form}": _together(task, form) for form in ("map", "vmap")}
+    turns = {name: partial(turn, values.steps) for name, turn in turns.items()}
+    _table(in_turns(turns, values.rounds), "alone", values.members * values.steps, "steps")
+
+
+def predict(values):
+    """Prints lines a second."""
+    if values.run is None:
+        raise UserError("--run is missing: the folder of a finished run of language_detection")
+    _, params, task = command.load(Path(values.run), "language_detection")
+    each = -(-values.lines // len(task.codes))
+    lines = [s for text in task.parts["train"] for s in detection.cut([text], 50)[0][:each]]
+    turns = {"this model": lambda: task.posterior(params, lines)}
+    for name, score in identifiers.installed(task.codes).items():
+        turns[name] = lambda score=score: score(lines)
+    _table(in_turns(turns, values.rounds), "this model", len(lines), "lines")
+
+
+BENCHES = {"bank": bank, "predict": predict}
+
+
+def in_turns(contestants: dict, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each round of each contestant, one after the other, after a round that compiles."""
+    found = {name: [] for name in contestants}
+    for round_ in range(rounds + 1):
+        for name, run in contestants.items():
+            began = time.perf_counter()
+            run()
+            if round_:
+                found[name].append(time.perf_counter() - began)
+            print(f"{name}: round {round_} of {rounds}", file=sys.stderr)
+    return found
+
+
+def _table(seconds, base, amount, unit):
+    print(f"{jax.devices()[0].device_kind}, JAX {jax.__version__}")
+    print(f"| | median s | {unit}/s | times {base} |\n| --- | --- | --- | --- |")
+    for name, each in seconds.items():
+        median = statistics.median(each)
+        ratio = statistics.median(a / b for a, b in zip(seconds[base], each, strict=True))
+        print(f"| {name} | {median:.3f} | {amount / median:,.0f} | {ratio:.3f} |")
+    print(json.dumps({"seconds": {name: [round(s, 4) for s in v] for name, v in seconds.items()}}))
+
+
+def _bank_task(values, folder):
+    """Source 004's model, one a text; as many texts as members."""
+    from pydoc_data.topics import topics
+
+    whole = " ".join(topics[name] for name in sorted(topics))
+    size = len(whole) // values.members
+    for i in range(values.members):
+        (folder / f"{i:03}.txt").write_text(whole[i * size : (i + 1) * size], encoding="utf-8")
+    c = config.language_detection()
+    c.data.update({"path": str(folder), "window": 5})
+    c.model.update({"embed": 0, "hidden": values.hidden})
+    c.batch_size, c.steps, c.eval_every, c.best.metric = values.batch, values.steps, 1, ""
+    c.optimizer.update({"name": "rmsprop", "learning_rate": 1e-2, "clip_norm": 0.0})
+    return tasks.make(c)
+
+
+def _together(task, form):
+    """steps -> trains all members of a bank so far, in one call."""
+    rule = loop.optimizer(task, task.config)
+    state = loop.begin(task, rule, task.config)
+    steps = loop.program(task, rule, task.config, state, form)
+    data, orders = task.data("train"), loop.orders(task, loop.plan(task, task.config))(0)
+
+    def turn(n):
+        nonlocal state
+        state = jax.block_until_ready(steps(state, data, orders, jnp.int32(n)))
+
+    return turn
+
+
+class _Alone:
+    """The first member of a bank, as a task of its own."""
+
+    members = 0
+
+    def __init__(self, task):
+        self._task = task
+
+    def __getattr__(self, name):
+        return getattr(self._task, name)
+
+    def indices(self, order, i):
+        return self._task.indices(order, i, 0)
+
+
+def _one_by_one(task, members):
+    """steps -> trains as many models alone so far, each in a call of one program."""
+    alone, config = _Alone(task), task.config
+    rule = loop.optimizer(alone, config)
+    state = loop.begin(alone, rule, config)
+    steps = loop.program(alone, rule, config, state)
+    states = [jax.tree.map(jnp.copy, state) for _ in range(members)]
+    data = task.data("train")
+    data = [jax.tree.map(lambda a, i=i: a[i : i + 1], data) for i in range(members)]
+    orders = loop.orders(alone, loop.plan(alone, config))(0)
+
+    def turn(n):
+        for i in range(members):
+            states[i] = jax.block_until_ready(steps(states[i], data[i], orders, jnp.int32(n)))
+
+    return turn
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
