@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from zoo import bench, cli
+from zoo import bench, cli, report
 
 
 def test_contestants_take_turns_and_the_first_round_is_not_timed():
@@ -19,9 +19,25 @@ def test_contestants_take_turns_and_the_first_round_is_not_timed():
 def test_a_bank_beside_models_alone(capsys):
     sizes = ["--members=2", "--hidden=4", "--batch=2", "--steps=2", "--rounds=1"]
     assert cli.run(bench.main, ["bench", "bank", *sizes]) == 0
-    out = capsys.readouterr().out.splitlines()
-    assert [line.split(" | ")[0] for line in out[3:6]] == ["| alone", "| bank, map", "| bank, vmap"]
-    assert set(json.loads(out[-1])["seconds"]) == {"alone", "bank, map", "bank, vmap"}
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[1] for row in rows] == ["alone", "bank, map", "bank, vmap"]
+    assert rows[0][3] == "1 |"
+
+
+def test_a_saved_result_stands_in_the_reference_beside_those_of_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/reference.json").write_text("{}")
+    turns = {"slow": lambda: time.sleep(0.02), "fast": lambda: time.sleep(0.001)}
+    monkeypatch.setitem(bench.BENCHES, "bank", lambda values: (turns, 5, "steps"))
+    assert cli.run(bench.main, ["bench", "bank", "--save"]) == 0
+    shown = capsys.readouterr().out.strip()
+    entry = json.loads((tmp_path / "runs/reference.json").read_text())["zoo.bench bank"]
+    assert entry["command"] == "python -m zoo.bench bank --save"
+    assert report.speeds({"bank": entry}) == shown
+    assert report.table({"zoo.bench bank": entry}).endswith(
+        report.speeds({"zoo.bench bank": entry})
+    )
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,20 @@ def test_languages_far_behind_are_not_scored_to_the_end(monkeypatch):
     assert got[2, 1] - got[2, 2] == 80 - 8
 
 
+def test_members_that_read_backwards_are_not_asked_of_what_is_far_behind(make, monkeypatch):
+    task, asked = make(ensemble__members=2, ensemble__backward=True), []
+
+    def score(piece, tokens, allowed, *_):
+        asked.append(allowed.tolist())
+        return np.array([[-3.0, -4.0 - likelihood.BEHIND, -13.0]])
+
+    monkeypatch.setattr(likelihood, "score", score)
+    task.scripts = [["LATIN"]] * 3
+    got = task.scores({}, ["abba"])
+    assert asked == [[[True, True, True]], [[True, False, True]]]
+    np.testing.assert_allclose(got, [[-3.0, -4.0 - likelihood.BEHIND, -13.0]])
+
+
 def test_whole_strings_are_read_between_spaces_where_the_config_says_so(make):
     task = make(data__ends="spaces")
     params = parameters(task)

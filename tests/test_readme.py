@@ -13,6 +13,7 @@ from zoo.report import table
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = json.loads((ROOT / "runs/reference.json").read_text(encoding="utf-8"))
+RUNS = {name: entry for name, entry in REFERENCE.items() if "runs" in entry}
 
 
 def test_the_cell_example_runs():
@@ -29,7 +30,7 @@ def test_the_results_table_is_that_of_the_committed_results():
 
 
 def test_the_committed_results_are_of_configs_that_are_there():
-    for name, entry in REFERENCE.items():
+    for name, entry in RUNS.items():
         config, variant = name.split(":")
         settings = configs.load(str(ROOT / f"configs/{config}.py:{variant}"))
         assert (settings.about, settings.to_beat) == (entry["about"], entry["to_beat"])
@@ -58,7 +59,7 @@ def test_files_that_the_readme_names_are_there():
 
 def test_verify_holds_a_run_against_the_committed_results(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
-    name, entry = next(iter(REFERENCE.items()))
+    name, entry = next(iter(RUNS.items()))
     config, variant = name.split(":")
     result = entry["runs"][0] | {"config": config, "variant": variant, "finished": True}
     (tmp_path / "config.json").write_text("{}")

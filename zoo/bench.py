@@ -13,8 +13,6 @@ predict   lines a second of a run of language_detection and, where they are inst
 Other work on the machine slows all of them, but not alike: ratios are to be trusted where it is quiet.
 """
 
-import json
-import statistics
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from absl import flags
 
-from zoo import cli, config, tasks
+from zoo import cli, config, report, reproduce, tasks
 from zoo.errors import UserError
 from zoo.tasks import detection, identifiers
 from zoo.train import command, loop
@@ -43,6 +41,7 @@ def main(argv):
     flags.DEFINE_integer("steps", 20, "bank: steps a turn", **define)
     flags.DEFINE_string("run", None, "predict: folder of a finished run", **define)
     flags.DEFINE_integer("lines", 1080, "predict: lines, of 50 characters each", **define)
+    flags.DEFINE_boolean("save", False, "put the result into runs/reference.json", **define)
     names = cli.parse(values, argv, __doc__, positional=True)
     if names is None:
         return 0
@@ -51,22 +50,35 @@ def main(argv):
     for name, least in _LEAST.items():
         if values[name].value < least:
             raise UserError(f"--{name}={values[name].value}: must be at least {least}")
-    BENCHES[names[0]](values)
+    turns, amount, unit = BENCHES[names[0]](values)
+    seconds = in_turns(turns, values.rounds)
+    entry = {
+        "command": " ".join(["python", "-m", "zoo.bench", *argv[1:]]),
+        "machine": reproduce.machine(),
+        "versions": loop.versions(),
+        "platform": jax.default_backend(),
+        "amount": amount,
+        "unit": unit,
+        "seconds": [[name, [round(s, 4) for s in each]] for name, each in seconds.items()],
+    }
+    print(report.speeds({names[0]: entry}))
+    if values.save:
+        reproduce.put(f"zoo.bench {names[0]}", entry)
     return 0
 
 
 def bank(values):
-    """Prints seconds of a turn, and how many times faster than models alone."""
+    """Models alone, and as a bank in both forms: turns of all members' steps."""
     with tempfile.TemporaryDirectory() as folder:
         task = _bank_task(values, Path(folder))
         turns = {"alone": _one_by_one(task, values.members)}
         turns |= {f"bank, {form}": _together(task, form) for form in ("map", "vmap")}
     turns = {name: partial(turn, values.steps) for name, turn in turns.items()}
-    _table(in_turns(turns, values.rounds), "alone", values.members * values.steps, "steps")
+    return turns, values.members * values.steps, "steps"
 
 
 def predict(values):
-    """Prints lines a second."""
+    """A run's model and other identifiers: turns of all lines."""
     if values.run is None:
         raise UserError("--run is missing: the folder of a finished run of language_detection")
     _, params, task = command.load(Path(values.run), "language_detection")
@@ -75,7 +87,7 @@ def predict(values):
     turns = {"this model": lambda: task.posterior(params, lines)}
     for name, score in identifiers.installed(task.codes).items():
         turns[name] = lambda score=score: score(lines)
-    _table(in_turns(turns, values.rounds), "this model", len(lines), "lines")
+    return turns, len(lines), "lines"
 
 
 BENCHES = {"bank": bank, "predict": predict}
@@ -92,16 +104,6 @@ def in_turns(contestants: dict, rounds: int) -> dict[str, list[float]]:
                 found[name].append(time.perf_counter() - began)
             print(f"{name}: round {round_} of {rounds}", file=sys.stderr)
     return found
-
-
-def _table(seconds, base, amount, unit):
-    print(f"{jax.devices()[0].device_kind}, JAX {jax.__version__}")
-    print(f"| | median s | {unit}/s | times {base} |\n| --- | --- | --- | --- |")
-    for name, each in seconds.items():
-        median = statistics.median(each)
-        ratio = statistics.median(a / b for a, b in zip(seconds[base], each, strict=True))
-        print(f"| {name} | {median:.3f} | {amount / median:,.0f} | {ratio:.3f} |")
-    print(json.dumps({"seconds": {name: [round(s, 4) for s in v] for name, v in seconds.items()}}))
 
 
 def _bank_task(values, folder):

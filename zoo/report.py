@@ -40,7 +40,10 @@ def read_reference() -> dict:
 
 
 def table(reference: dict) -> str:
-    """The results as a Markdown table: means over seeds, with the standard deviation of several."""
+    """The results as a Markdown table: means over seeds, with the standard deviation of several; and
+    the speeds that ``zoo.bench --save`` has put there."""
+    speeds_ = {name: entry for name, entry in reference.items() if "seconds" in entry}
+    reference = {name: entry for name, entry in reference.items() if name not in speeds_}
     lines = [
         "| experiment | result | to beat | parameters | training |",
         "| --- | --- | --- | --- | --- |",
@@ -54,6 +57,18 @@ def table(reference: dict) -> str:
             f"| `{name}` {entry['about']} | {result}{n} | {entry['to_beat']} | "
             f"{runs[0]['params']:,} | {_clock(seconds)} |"
         )
+    return "\n".join(lines) + ("\n\n" + speeds(speeds_) if speeds_ else "")
+
+
+def speeds(entries: dict) -> str:
+    """Entries of ``zoo.bench`` as a Markdown table: medians of the rounds, ratios of each round's."""
+    lines = ["| side by side | | a second | times the first |", "| --- | --- | --- | --- |"]
+    for name, entry in sorted(entries.items()):
+        first = entry["seconds"][0][1]
+        for who, seconds in entry["seconds"]:
+            pace = entry["amount"] / statistics.median(seconds)
+            ratio = statistics.median(a / b for a, b in zip(first, seconds, strict=True))
+            lines.append(f"| `{name}` | {who} | {pace:,.0f} {entry['unit']} | {ratio:.3g} |")
     return "\n".join(lines)
 
 

@@ -52,13 +52,23 @@ def reproduce(name: str, settings, seeds: int) -> int:
         "about": settings.about,
         "to_beat": settings.to_beat,
         "show": list(settings.show),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "machine": machine(),
         "runs": [{k: v for k, v in r.items() if k not in drop} for r in results],
     }
-    reference = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
-    reference[f"{settings.name}:{settings.variant}"] = entry
-    write_bytes(REFERENCE, (json.dumps(reference, indent=1, sort_keys=True) + "\n").encode())
+    put(f"{settings.name}:{settings.variant}", entry)
     return 0
+
+
+def machine() -> str:
+    """What figures were measured on, in words."""
+    return f"{os.cpu_count()} cores, {platform.machine()}"
+
+
+def put(name: str, entry: dict) -> None:
+    """Puts an entry into the reference, in place of the one of that name."""
+    reference = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
+    reference[name] = entry
+    write_bytes(REFERENCE, (json.dumps(reference, indent=1, sort_keys=True) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ A language is left out of the scoring of a string where
 
 - no letter of the string is of a script of the language; Latin letters do not count where one in five
   letters is of another script, since names and quotations in them stand in texts of every script;
-- after the first 16 characters it is 40 nats less likely than the best.
+- after 16, 32, 64, … characters it is 40 nats less likely than the best (of 2,472 strings of held-out
+  UDHR, with and without foreign words, and of Genesis, 40 changed the label of none, 30 of two).
 
-A string is read until one language is left: the rest could not change by how much it leads.
+A string is read while two languages are left: the rest could not change by how much one leads.
 """
 
 from collections import Counter
