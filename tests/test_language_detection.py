@@ -251,6 +251,14 @@ def test_auc_counts_pairs_and_halves_ties():
     assert scores.auc(s, y) == pytest.approx(want)
 
 
+def test_the_calibration_error_by_hand():
+    confidence, right = np.array([0.9, 0.92, 0.5, 1.0]), np.array([True, False, True, True])
+    want = (abs(1.82 - 1) + abs(0.5 - 1) + 0) / 4  # 0.9 and 0.92 share a bin of 1 / 15
+    assert scores.calibration_error(confidence, right) == pytest.approx(want)
+    values, labels = np.log([[0.8, 0.2], [0.3, 0.7]]), np.array([0, 0])
+    assert detection.calibration_error(values, 1.0, labels) == pytest.approx((0.2 + 0.7) / 2)
+
+
 def test_substrings_are_all_that_there_are():
     strings, labels = detection.cut(["abcdefgh", "12345"], 5)
     assert strings == ["abcde", "bcdef", "cdefg", "defgh", "12345"]

@@ -119,6 +119,12 @@ def temperature(task, params, texts: list[str]) -> float:
     return float(grid[np.argmin([loss(t) for t in grid])])
 
 
+def calibration_error(values: np.ndarray, temperature: float, labels: np.ndarray) -> float:
+    """That of the probability of the first language, from scores (n, languages) and labels (n,)."""
+    z = temperature * (values - values.max(axis=1, keepdims=True))
+    return scores.calibration_error(1 / np.exp(z).sum(axis=1), np.argmax(values, axis=1) == labels)
+
+
 def write(task, params, metrics: dict, run: Path) -> None:
     """Writes summary.txt, a confusion table (CSV and plot) of substrings of 20 characters and of each
     kind of lines, and plots: trace, and of two languages roc."""
@@ -129,13 +135,15 @@ def write(task, params, metrics: dict, run: Path) -> None:
     held = task.parts["test"] if all(task.parts["test"]) else None
     if task.config.baselines == "ngrams":
         metrics |= _others(task, held)
-    if held:
-        if 20 in task.scored:
-            _confusion(task, task.scored[20], cut(held, 20)[1], run)
-        if len(task.codes) == 2:
-            _roc(task, held, run)
-    for kind, (_, labels) in _files(task).items():
-        _confusion(task, task.scored[kind], labels, run, kind)
+    truth = {n: cut(held, n)[1] for n in LENGTHS if n in task.scored} if held else {}
+    truth |= {kind: labels for kind, (_, labels) in _files(task).items()}
+    for kind, labels in truth.items():
+        name = f"test_calibration_error_{str(kind).replace('-', '_')}"
+        metrics[name] = calibration_error(task.scored[kind], task.temperature, labels)
+        if kind not in LENGTHS or kind == 20:
+            _confusion(task, task.scored[kind], labels, run, "" if kind == 20 else kind)
+    if held and len(task.codes) == 2:
+        _roc(task, held, run)
     _trace(task, params, held or task.parts["train"], run)
     zd.write_bytes(run / "summary.txt", summary(task, metrics).encode())
 
@@ -173,6 +181,13 @@ def summary(task, metrics: dict) -> str:
         if accuracy and accuracy + kind not in known:
             who = "this model" if who == "test" else who.replace("_", " ")
             text.append(f"{kind.replace('_', ' ')}: {who} {value:.4f} right, mean over languages")
+    gaps = [
+        f"{value:.4f} on {kind.replace('_', ' ')}" + (" characters" if kind.isdigit() else "")
+        for name, value in metrics.items()
+        if (kind := name.partition("test_calibration_error_")[2])
+    ]
+    if gaps:
+        text.append(f"probabilities are off by {', '.join(gaps)}")
     if (share := metrics.get("test_unknown")) is not None:
         text.append(f"lines without a letter of a script of these languages: {share:.1%} unknown")
     return "\n".join(text) + "\n"

@@ -51,3 +51,10 @@ def auc(scores: np.ndarray, positive: np.ndarray) -> float:
     """Area under that curve: the chance that a positive scores higher, ties counting half."""
     false, true = roc(scores, positive)
     return float(np.trapezoid(true, false))
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """How far the probability (n,) given to an answer is from the share of right ones (n,) bools: the
+    mean over equal bins of the former, weighed by what is in them (Guo et al. 2017)."""
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    return float(np.abs(np.bincount(which, confidence - right)).sum() / len(right))

@@ -108,7 +108,7 @@ def restore(run: Path, task, config: ConfigDict):
     """The best parameters of a run, or its last where none are tracked; on one device."""
     config = config.copy_and_resolve_references()
     config.mesh.update({"data": 1, "model": 1})
-    like = loop.begin(task, optimizers.make(config, 1), config)
+    like = loop.shapes(task, optimizers.make(config, 1), config)
     with Checkpoints(run / "checkpoints", config.keep) as checkpoints:
         state, _ = loop.resume(checkpoints, like, run)
     if int(state.step) == 0:

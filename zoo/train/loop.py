@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
+from jax.sharding import SingleDeviceSharding
 from ml_collections import ConfigDict
 
 from zoo import random
@@ -113,6 +114,21 @@ def begin(
     task: Task, rule: optax.GradientTransformationExtraArgs, config: ConfigDict
 ) -> TrainState:
     """The state before the first step, on the mesh of the config."""
+    state = _jit_once(_first(task, rule, config))(random.key(config.seed, "init"))
+    return mesh.spread(mesh.make(config), state._replace(carry=()))._replace(carry=state.carry)
+
+
+def shapes(
+    task: Task, rule: optax.GradientTransformationExtraArgs, config: ConfigDict
+) -> TrainState:
+    """What ``begin`` gives, as shapes on one device: nothing is compiled."""
+    found = jax.eval_shape(_first(task, rule, config), random.key(config.seed, "init"))
+    place = SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), found)
+
+
+def _first(task, rule, config):
+    """key -> the state before the first step."""
     devices = mesh.make(config)
     if config.best.metric:
         choose(config, "best.mode", ("min", "max"))
@@ -130,9 +146,7 @@ def begin(
             {name: Sum(jnp.float32(0), jnp.float32(0)) for name in task.sums()},
         )
 
-    key = random.key(config.seed, "init")
-    state = _jit_once(bank.each(make, task.members))(key)
-    return mesh.spread(devices, state._replace(carry=()))._replace(carry=state.carry)
+    return bank.each(make, task.members)
 
 
 def _jit_once(f):
