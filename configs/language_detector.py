@@ -77,9 +77,9 @@ def get_config(variant="source"):
 
 
 def _world(c):
-    from zoo.data import UDHR
+    from zoo.data import WORLD
 
-    c.data.update({"languages": tuple(sorted(UDHR)), "window": 16, "test": 0.0, "valid": 0.05})
+    c.data.update({"languages": WORLD, "window": 16, "test": 0.0, "valid": 0.05})
     c.data.update({"ends": "spaces", "min_count": 12})
     c.model.update({"shared": True, "embed": 48, "hidden": 96, "class_embed": 16})
     c.data.test_path = "$ZOO_DATA/langid/lingua_testdata"

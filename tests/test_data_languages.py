@@ -63,8 +63,12 @@ def test_files_by_path_and_by_encoding(tmp_path):
 
 @needs_data
 def test_the_languages_of_the_archive():
-    found = zd.read_languages("udhr", languages=tuple(zd.UDHR))
+    found = zd.read_languages("udhr", languages=zd.WORLD)
     assert len(found) == 27 and min(len(t.text) for t in found) == 2988  # Chinese
+    assert len(set(zd.UDHR.values())) == len(zd.UDHR) > 120
+    for code in zd.UDHR:
+        assert len(code) == 2 and zd.read_languages("udhr", languages=(code, "hsb"))
+    assert {"cat", "nob", "cmn_hans"}.isdisjoint(t.code for t in zd.read_languages("udhr"))
     assert [len(t.text) for t in zd.read_languages("genesis")] == [195494, 191425]
 
 

@@ -31,7 +31,7 @@ from zoo.data.batches import (
 )
 from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
-from zoo.data.languages import UDHR, Text, read_languages, read_lines
+from zoo.data.languages import UDHR, WORLD, Text, read_languages, read_lines
 from zoo.data.languages import clean as clean_text
 from zoo.data.registry import REGISTRY, Source, licence, locate
 from zoo.data.series import (
@@ -50,6 +50,7 @@ __all__ = [
     "REGISTRY",
     "START",
     "UDHR",
+    "WORLD",
     "Alphabet",
     "DataError",
     "EvalLanes",

@@ -12,36 +12,27 @@ from zoo.data import registry
 from zoo.data.errors import DataError, unknown_name
 from zoo.data.files import read_bytes
 
-# ISO 639-1 code -> member of the UDHR archive.
-UDHR = {
-    "ar": "arb",
-    "cs": "ces",
-    "da": "dan",
-    "de": "deu",
-    "el": "ell_monotonic",
-    "en": "eng",
-    "es": "spa",
-    "fi": "fin",
-    "fr": "fra",
-    "he": "heb",
-    "hi": "hin",
-    "hu": "hun",
-    "id": "ind",
-    "it": "ita",
-    "ja": "jpn",
-    "ko": "kor",
-    "nb": "nob",
-    "nl": "nld",
-    "pl": "pol",
-    "pt": "por_PT",
-    "ro": "ron",
-    "ru": "rus",
-    "sv": "swe",
-    "tr": "tur",
-    "uk": "ukr",
-    "vi": "vie",
-    "zh": "cmn_hans",
-}
+_MEMBERS = """
+    ab=abk af=afr am=amh ar=arb ay=ayr az=azj_latn be=bel bg=bul bm=bam bn=ben bo=bod br=bre bs=bos_latn
+    ca=cat ch=cha co=cos cs=ces cy=cym da=dan de=deu dv=div ee=ewe el=ell_monotonic en=eng eo=epo
+    es=spa et=est eu=eus fa=pes_1 fi=fin fj=fij fo=fao fr=fra fy=fri ga=gle gd=gla gl=glg gn=gug gu=guj
+    ha=hau_NG he=heb hi=hin hr=hrv hu=hun hy=hye ia=ina id=ind ig=ibo ii=iii io=ido is=isl it=ita iu=ike
+    ja=jpn jv=jav ka=kat kg=kng kk=kaz kl=kal km=khm kn=kan ko=kor kr=knc ky=kir la=lat lb=ltz lg=lug
+    ln=lin lo=lao lt=lit lv=lav mg=plt mh=mah mi=mri mk=mkd ml=mal mn=khk mr=mar ms=mly_latn mt=mlt
+    my=mya nb=nob ne=nep ng=ndo nl=nld nn=nno nr=nbl nv=nav os=oss pa=pan pl=pol pt=por_PT rm=roh
+    rn=run ro=ron ru=rus rw=kin sa=san sc=src se=sme sg=sag sk=slk sl=slv sm=smo sn=sna so=som sq=als
+    sr=srp_cyrl ss=ssw st=sot su=sun sv=swe sw=swh ta=tam tg=tgk th=tha ti=tir tk=tuk_latn tl=tgl tn=tsn
+    to=ton tr=tur ts=tso_MZ tt=tat ty=tah ug=uig_arab uk=ukr ur=urd uz=uzn_latn ve=ven vi=vie wa=wln
+    wo=wol xh=xho yi=ydd yo=yor zh=cmn_hans zu=zul
+"""
+_WORLD = "ar cs da de el en es fi fr he hi hu id it ja ko nb nl pl pt ro ru sv tr uk vi zh"
+
+# ISO 639-1 code -> member of the UDHR archive, in the language's usual script; other members go by their
+# own names.
+UDHR = dict(pair.split("=") for pair in _MEMBERS.split())
+
+# The languages of the config "world".
+WORLD = tuple(_WORLD.split())
 
 # The book of Genesis: King James (English), Segond 1910 (French).
 GENESIS = {"en": "genesis_en", "fr": "genesis_fr"}
@@ -116,7 +107,9 @@ def _named(name):
     if name != "udhr":
         raise unknown_name("languages", name, ("udhr", "genesis"))
     archive = zipfile.ZipFile(io.BytesIO(read_bytes(registry.locate("udhr"))))
-    members = {**UDHR, **{n[6:-4]: n[6:-4] for n in archive.namelist() if n.endswith(".txt")}}
+    # Eight members have one article, or nothing.
+    whole = [i.filename for i in archive.infolist() if i.file_size > 2000]
+    members = UDHR | {Path(n).stem: Path(n).stem for n in whole if n.endswith(".txt")}
     for used in UDHR.values():
         members.pop(used)
     return {
