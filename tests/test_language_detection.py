@@ -1,4 +1,4 @@
-"""Language detection: texts, alphabets, likelihoods against brute force, posteriors, commands; banks."""
+"""Language detection: likelihoods against brute force, posteriors, commands; banks."""
 
 import io
 import json
@@ -380,6 +380,20 @@ def test_train_then_predict_by_the_commands(tmp_path, capsys, monkeypatch):
     assert ask(b"") == (0, [], "")
     assert "is for runs of forecasting" in ask(b"", "--horizon=3")[2]
     assert "No such file" in ask(b"", "--input=/none")[2]
+
+
+def test_lines_are_not_kept_back_while_more_are_waited_for():
+    read, write = os.pipe()
+    with open(read, "rb") as file:
+        batches = predict._batches(predict._decoded(file, "pipe"))
+        os.write(write, b"one\r\ntwo\nthr")
+        assert next(batches) == ["one", "two"]
+        os.write(write, "ee\n\nfoü".encode())
+        assert next(batches) == ["three", ""]
+        os.close(write)
+        assert list(batches) == [["foü"]]
+    many = io.BytesIO(b"a\n" * (predict._LINES + 1) + b"b" * (1 << 17))
+    assert [len(b) for b in predict._batches(predict._decoded(many, ""))] == [predict._LINES, 2]
 
 
 @pytest.mark.parametrize(

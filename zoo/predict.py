@@ -15,6 +15,7 @@ than the second.
 
 import json
 import math
+import select
 import sys
 from pathlib import Path
 
@@ -144,24 +145,23 @@ def _priors(text):
 
 
 def _batches(lines):
-    """Lists of lines, of few lines where they are long: memory does not grow with the input."""
+    """Lists of lines, of few lines where they are long: memory does not grow with the input. What is
+    there is not kept back while more is waited for: somebody types, or a log grows."""
     batch, size = [], 0
-    for line in lines:
+    for line, more in lines:
         batch.append(line)
         size += len(line)
-        if len(batch) == _LINES or size > _CHARACTERS:
+        if len(batch) == _LINES or size > _CHARACTERS or not more:
             yield batch
             batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _decoded(file, name):
     number = 0
     try:
-        for line in file:
+        for line, more in _lines(file):
             number += 1
-            yield line.decode("utf-8").rstrip("\r\n")
+            yield line.decode("utf-8").rstrip("\r"), more
     except UnicodeDecodeError as error:
         raise UserError(
             f"{name}: line {number} is not UTF-8 (0x{error.object[error.start]:02x} at its byte "
@@ -169,6 +169,26 @@ def _decoded(file, name):
         ) from None
     except OSError as error:  # a folder, or a disk that fails
         raise UserError(f"{name}: {error.strerror}") from None
+
+
+def _lines(file):
+    """(line, whether more can be read without waiting), without ends of lines."""
+    begun = []
+    while chunk := file.read1(1 << 16):
+        *whole, rest = chunk.split(b"\n")
+        for i, line in enumerate(whole):
+            yield b"".join([*begun, line]), i + 1 < len(whole) or _ready(file)
+            begun = []
+        begun.append(rest)
+    if any(begun):
+        yield b"".join(begun), False
+
+
+def _ready(file):
+    try:
+        return bool(select.select([file], [], [], 0)[0])
+    except (OSError, ValueError):  # no file of the system
+        return True
 
 
 if __name__ == "__main__":
