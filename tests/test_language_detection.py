@@ -392,6 +392,8 @@ def test_lines_are_not_kept_back_while_more_are_waited_for():
         assert next(batches) == ["three", ""]
         os.close(write)
         assert list(batches) == [["foü"]]
+    whole = io.BytesIO(b"one\ntwo\n")
+    assert list(predict._batches(predict._decoded(whole, ""))) == [["one", "two"]]
     many = io.BytesIO(b"a\n" * (predict._LINES + 1) + b"b" * (1 << 17))
     assert [len(b) for b in predict._batches(predict._decoded(many, ""))] == [predict._LINES, 2]
 

@@ -154,6 +154,8 @@ def _batches(lines):
         if len(batch) == _LINES or size > _CHARACTERS or not more:
             yield batch
             batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _decoded(file, name):
