@@ -60,7 +60,8 @@ def plot(run: Path, unit: str) -> None:
         if points:
             label = {"train_loss": "training (dropout on)", "valid_loss": "validation"}[name]
             axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.5, markersize=3)
-    axes.set(xlabel="step", ylabel=f"loss ({unit})", title=run.name)
+    names = run.resolve().parts[-2:] if run.name.startswith("seed-") else [run.name]
+    axes.set(xlabel="step", ylabel=f"loss ({unit})", title=", ".join(names))
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend()
