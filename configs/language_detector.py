@@ -5,7 +5,7 @@
     python train.py --config=configs/language_detector.py:source_20_epochs  four times the epochs,
     python train.py --config=configs/language_detector.py:genesis           more text, tested on the UDHR
     python train.py --config=configs/language_detector.py:english_french    as strong as the text allows
-    python train.py --config=configs/language_detector.py:world             27 languages, 9 minutes
+    python train.py --config=configs/language_detector.py:world             27 languages, 10 minutes
 
     python train.py --config=configs/language_detector.py:english_french --config.data.languages='()' \\
         --config.data.path=FOLDER --run=runs/mine                           one file a language, of your own

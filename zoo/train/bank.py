@@ -1,6 +1,6 @@
 """Banks: N models of the same shapes, trained as one program over stacked parameters.
 
-One member after the other (``lax.map``), each for all steps of a dispatch, or all at once (``vmap``).
+One member after the other, each for all steps of a dispatch, or all at once (``vmap``).
 On a CPU the first is faster: a member's weights stay in the cache for the whole dispatch, and no
 product becomes a batched one; but for tiny models, whose steps cost more than their arithmetic. On an
 accelerator the second: small products fill it together.
@@ -40,12 +40,17 @@ def loop(one: Callable, members: int, form: str) -> Callable:
         return lax.while_loop(going_on, lambda state: one(state, data, orders, *member), state)
 
     def mapped(state, data, orders, n):
-        def each(at):
-            part, member = at
-            return single(part._replace(step=state.step), data, orders, n, member)
+        # Members are updated in place: lax.map would copy all of them in and out at every dispatch.
+        def each(member, at):
+            stacked, end = at
+            part = jax.tree.map(lambda a: a[member], stacked)
+            after = single(part._replace(step=state.step), data, orders, n, member)
+            part = after._replace(step=())
+            stacked = jax.tree.map(lambda a, b: a.at[member].set(b), stacked, part)
+            return stacked, jnp.maximum(end, after.step)
 
-        after = lax.map(each, (state._replace(step=()), jnp.arange(members)))
-        return after._replace(step=jnp.max(after.step))
+        stacked, end = lax.fori_loop(0, members, each, (state._replace(step=()), state.step))
+        return stacked._replace(step=end)
 
     def together(state, data, orders, n):
         end = state.step + n
