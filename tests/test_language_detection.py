@@ -376,7 +376,9 @@ def test_train_then_predict_by_the_commands(tmp_path, capsys, monkeypatch):
     assert "did you mean 'aa'" in ask(b"", "--priors=aaa=1")[2]
     assert "'aa=0': must be CODE=WEIGHT" in ask(b"", "--priors=aa=0")[2]
     assert "'aa' is given twice" in ask(b"", "--priors=aa=1,aa=2")[2]
-    assert "line 2 is not UTF-8 (0xff at its byte 1)" in ask(b"abba\na\xff\n")[2]
+    code, (row,), message = ask(b"abba caba\na\xff\n")
+    assert code == 2 and row["label"] == "aa"
+    assert "line 2 is not UTF-8 (0xff at its byte 1)" in message
     assert ask(b"") == (0, [], "")
     assert "is for runs of forecasting" in ask(b"", "--horizon=3")[2]
     assert "No such file" in ask(b"", "--input=/none")[2]

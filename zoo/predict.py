@@ -148,12 +148,17 @@ def _batches(lines):
     """Lists of lines, of few lines where they are long: memory does not grow with the input. What is
     there is not kept back while more is waited for: somebody types, or a log grows."""
     batch, size = [], 0
-    for line, more in lines:
-        batch.append(line)
-        size += len(line)
-        if len(batch) == _LINES or size > _CHARACTERS or not more:
+    try:
+        for line, more in lines:
+            batch.append(line)
+            size += len(line)
+            if len(batch) == _LINES or size > _CHARACTERS or not more:
+                yield batch
+                batch, size = [], 0
+    except UserError:  # the lines before the one that cannot be read are answered
+        if batch:
             yield batch
-            batch, size = [], 0
+        raise
     if batch:
         yield batch
 
