@@ -42,8 +42,8 @@ def read_reference() -> dict:
 def table(reference: dict) -> str:
     """The results as a Markdown table: means over seeds, with the standard deviation of several; and
     the speeds that ``zoo.bench --save`` has put there."""
-    speeds_ = {name: entry for name, entry in reference.items() if "seconds" in entry}
-    reference = {name: entry for name, entry in reference.items() if name not in speeds_}
+    benches = {name: entry for name, entry in reference.items() if "seconds" in entry}
+    reference = {name: entry for name, entry in reference.items() if name not in benches}
     lines = [
         "| experiment | result | to beat | parameters | training |",
         "| --- | --- | --- | --- | --- |",
@@ -57,7 +57,7 @@ def table(reference: dict) -> str:
             f"| `{name}` {entry['about']} | {result}{n} | {entry['to_beat']} | "
             f"{runs[0]['params']:,} | {_clock(seconds)} |"
         )
-    return "\n".join(lines) + ("\n\n" + speeds(speeds_) if speeds_ else "")
+    return "\n".join(lines) + ("\n\n" + speeds(benches) if benches else "")
 
 
 def speeds(entries: dict) -> str:

@@ -279,7 +279,7 @@ def _roc(task, held, run):
 def _confusion(task, values, labels, run, kind=""):
     """Of substrings, or of a kind of lines, whose name is then part of the files'."""
     n, what = len(task.codes), kind or "20 characters"
-    name = "_".join(["confusion", *kind.replace("-", "_").split()])
+    name = f"confusion_{kind.replace('-', '_')}" if kind else "confusion"
     table = np.zeros((n, n), int)
     np.add.at(table, (labels, values.argmax(axis=1)), 1)
     out = io.StringIO()
