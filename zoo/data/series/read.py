@@ -1,58 +1,18 @@
 """Series from a CSV file or by name: one or several, on a regular calendar, without holes.
 
 Wide files have a column a series; long ones a column that names the series of each row (``key``).
-Every fault is named with its line (the header is line 1) and column.
 """
 
-import csv
-import hashlib
-import io
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data import calendar
-from zoo.data.airline import PASSENGERS
-from zoo.data.calendar import Frequency
 from zoo.data.errors import DataError, unknown_name
-from zoo.data.files import read_bytes, write_bytes
 from zoo.data.registry import locate
-from zoo.data.text import read_text
-
-_MISSING = {"", "na", "nan", "null", "none", "-", "?"}
-_TIME_NAMES = {
-    "time",
-    "date",
-    "datetime",
-    "timestamp",
-    "month",
-    "year",
-    "week",
-    "day",
-    "ds",
-    "period",
-}
-_GROUPED = re.compile(r"[+-]?\d{1,3}([ ,_])\d{3}(\1\d{3})*(\.\d+)?")
-
-
-class Table(NamedTuple):
-    """One or several series of one calendar frequency.
-
-    names:     N names
-    times:     N arrays (T_i,), datetime64[s] or int64 row numbers
-    values:    N arrays (T_i,) float64, finite
-    known:     N arrays (T_i + F_i, K) float64: what is known in advance, rows past T_i of the future
-    features:  K names
-    """
-
-    names: tuple[str, ...]
-    times: tuple[np.ndarray, ...]
-    values: tuple[np.ndarray, ...]
-    known: tuple[np.ndarray, ...]
-    features: tuple[str, ...]
-    frequency: Frequency
+from zoo.data.series import calendar
+from zoo.data.series.airline import PASSENGERS
+from zoo.data.series.sheet import find_time, looks_numeric, numbers, read_sheet
+from zoo.data.series.table import Table
 
 
 def read_series(
@@ -78,10 +38,10 @@ def read_series(
     """
     if missing not in ("error", "interpolate"):
         raise DataError(f"missing={missing!r}: must be 'error' or 'interpolate'")
-    sheet = _read(path)
+    sheet = read_sheet(path)
     plans = [sheet.column(name, "known") for name in _split(known)]
     keys = sheet.column(key, "key") if key else None
-    stamps = sheet.column(time, "time") if time else _find_time(sheet, {key, *_split(known)})
+    stamps = sheet.column(time, "time") if time else find_time(sheet, {key, *_split(known)})
     taken = {key, *_split(known), *([stamps.name] if stamps else [])}
     if column:
         columns = [sheet.column(name, "column") for name in _split(column)]
@@ -90,7 +50,7 @@ def read_series(
                 raise DataError(f"{sheet.name}: the column {c.name!r} cannot have two roles")
     else:
         free = [c for c in sheet.columns if c.name not in taken]
-        columns = [c for c in free if _looks_numeric(c.cells, sheet.delimiter == ";")] or free
+        columns = [c for c in free if looks_numeric(c.cells, sheet.delimiter == ";")] or free
     if not columns:
         raise DataError(f"{sheet.name}: there is no column of values beside {', '.join(taken)}")
     if keys and len(columns) > 1:
@@ -134,115 +94,9 @@ def named(name: str, **options) -> Table:
     return read_series(locate(name), **options)
 
 
-def first_rows(table: Table, rows: int) -> Table:
-    """The first rows of every series; what is known of later ones is left out."""
-    cut = [tuple(a[:rows] for a in part) for part in (table.times, table.values, table.known)]
-    return Table(table.names, *cut, table.features, table.frequency)
-
-
-def digest(table: Table) -> str:
-    """sha256 of all that is in a table."""
-    whole = hashlib.sha256(repr((table.names, table.features, table.frequency)).encode())
-    for part in (*table.times, *table.values, *table.known):
-        whole.update(np.ascontiguousarray(part).view(np.uint8).tobytes() if part.size else b"")
-    return whole.hexdigest()
-
-
-def save_table(path: Path, table: Table) -> None:
-    """Writes a table as .npz, whole or not at all."""
-    arrays = {"names": np.array(table.names), "features": np.array(table.features, dtype=str)}
-    arrays["frequency"] = np.array([str(f) for f in table.frequency])
-    for i, parts in enumerate(zip(table.times, table.values, table.known, strict=True)):
-        arrays |= {f"{k}_{i}": a for k, a in zip(("times", "values", "known"), parts, strict=True)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_bytes(path, buffer.getvalue())
-
-
-def load_table(path: Path) -> Table:
-    """The inverse of ``save_table``. Raises DataError where the file is missing or damaged."""
-    content = read_bytes(path)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            names = tuple(file["names"].tolist())
-            parts = [
-                tuple(file[f"{k}_{i}"] for i in range(len(names)))
-                for k in ("times", "values", "known")
-            ]
-            name, unit, step, season = file["frequency"].tolist()
-            freq = Frequency(name, unit, int(step), int(season))
-            return Table(names, *parts, tuple(file["features"].tolist()), freq)
-    except Exception as error:
-        raise DataError(f"{str(path)!r} is damaged: {error}") from None
-
-
-class _Column(NamedTuple):
-    name: str
-    cells: list[str]
-
-
-class _Sheet(NamedTuple):
-    name: str
-    columns: list[_Column]
-    lines: list[int]
-    delimiter: str
-
-    def column(self, name, role):
-        for column in self.columns:
-            if column.name == name:
-                return column
-        error = unknown_name("column", name, [c.name for c in self.columns])
-        raise DataError(f"{self.name}: --config.data.{role}={name}: {error}")
-
-    def place(self, row, column):
-        return f"{self.name}, line {self.lines[row]}, column {column!r}"
-
-
-def _read(path):
-    name, text = repr(str(path)), read_text(path)
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    found = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    if not found:
-        raise DataError(f"{name} holds no rows: the first line names the columns, values follow")
-    header = [cell.strip() for cell in found[0][1]]
-    if all(_number(cell) is not None or _is_time(cell) for cell in header):
-        example = delimiter.join(["time", "value", "other"][: len(header)])
-        raise DataError(
-            f"{name} has no header: its first line is {delimiter.join(header)!r}; put a line with the "
-            f"columns' names before it, such as {example!r}"
-        )
-    if twice := [h for h in header if header.count(h) > 1]:
-        raise DataError(f"{name}: two columns are named {twice[0]!r}")
-    for line, row in found[1:]:
-        if len(row) != len(header):
-            raise DataError(
-                f"{name}, line {line}: {len(row)} fields, the header has {len(header)}; a number with "
-                "thousands separators must stand in quotes"
-            )
-    if len(found) < 3:
-        raise DataError(f"{name} has {len(found) - 1} row(s) of values: a series needs more")
-    cells = zip(*(row for _, row in found[1:]), strict=True)
-    columns = [_Column(h, [c.strip() for c in col]) for h, col in zip(header, cells, strict=True)]
-    return _Sheet(name, columns, [line for line, _ in found[1:]], delimiter)
-
-
-def _find_time(sheet, taken):
-    """The first column that is mostly time stamps (a wrong one among them is then named); whole numbers
-    only where the column's name says time."""
-    for column in sheet.columns:
-        if column.name in taken:
-            continue
-        first = column.cells[:20]
-        if column.name.lower() in _TIME_NAMES or sum(map(_is_time, first)) > len(first) / 2:
-            return column
-    return None
-
-
 def _series(sheet, at, stamps, column, plans, frequency, missing, name):
-    values = _numbers(sheet, column, at)
-    features = [_numbers(sheet, p, at) for p in plans]
+    values = numbers(sheet, column, at)
+    features = [numbers(sheet, p, at) for p in plans]
     last = len(at)
     if plans:  # the future: rows at the end that have no value yet
         seen = np.flatnonzero(~np.isnan(values))
@@ -342,52 +196,6 @@ def _check_gaps(sheet, steps, times, freq, name):
         f"{sheet.name}: series {name!r} lacks {stamps}{more} (by {freq.name}); add the rows, use "
         "--config.data.missing=interpolate, or count rows with --config.data.frequency=row"
     )
-
-
-def _numbers(sheet, column, at):
-    """float64 (n,), NaN for a missing cell. Raises DataError for what is no number or infinite."""
-    decimal = sheet.delimiter == ";"
-    found = np.empty(len(at))
-    for k, i in enumerate(at):
-        cell = column.cells[i]
-        value = np.nan if cell.lower() in _MISSING else _number(cell, decimal)
-        if value is None:
-            raise DataError(
-                f"{sheet.place(i, column.name)}: {cell!r} is no number; mend it, or name other columns "
-                "with --config.data.column"
-            )
-        if np.isinf(value):
-            raise DataError(f"{sheet.place(i, column.name)}: {cell!r} is infinite; give a number")
-        found[k] = value
-    return found
-
-
-def _number(cell, decimal_comma=False):
-    """A float, or None. 1,234.5 and 1 234 have their thousands apart; 1.234,5 where ; divides."""
-    try:
-        return float(cell) if "_" not in cell else _grouped(cell)
-    except ValueError:
-        pass
-    if decimal_comma and re.fullmatch(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+", cell):
-        return float(cell.replace(".", "").replace(",", "."))
-    return _grouped(cell)
-
-
-def _grouped(cell):
-    match = _GROUPED.fullmatch(cell.replace("\u00a0", " "))
-    return float(re.sub(r"[ ,_\u00a0]", "", cell)) if match else None
-
-
-def _is_time(cell):
-    try:
-        return calendar.parse([cell]).dtype.kind == "M"
-    except DataError:
-        return bool(re.fullmatch(r"\d{1,2}[/.]\d{1,2}[/.]\d{4}", cell))
-
-
-def _looks_numeric(cells, decimal_comma):
-    seen = [c for c in cells[:200] if c.lower() not in _MISSING]
-    return bool(seen) and sum(_number(c, decimal_comma) is not None for c in seen) > len(seen) / 2
 
 
 def _split(names):

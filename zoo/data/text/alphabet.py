@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.data.errors import DataError
 from zoo.data.files import write_bytes
-from zoo.data.text import read_text
+from zoo.data.text.corpus import read_text
 
 START = 0
 # Scripts that are written without spaces between words.

@@ -92,15 +92,6 @@ def clean(text: str, lowercase: bool) -> str:
     return " ".join((text.lower() if lowercase else text).split())
 
 
-def read_lines(folder: str | os.PathLike, code: str, lowercase: bool) -> list[str]:
-    """The lines of FOLDER/CODE.txt that are not empty, cleaned; [] where there is no such file."""
-    file = Path(folder) / f"{code}.txt"
-    if not file.is_file():
-        return []
-    lines = (clean(line, lowercase) for line in _decode(file, "utf-8").split("\n"))
-    return [line for line in lines if line]
-
-
 def _named(name):
     if name == "genesis":
         return {c: lambda n=n: _decode_named(n) for c, n in GENESIS.items()}
@@ -119,7 +110,7 @@ def _named(name):
 
 def _decode_named(name):
     encoding = "iso-8859-1" if name == "genesis_fr" else "utf-8"
-    return _decode(registry.locate(name), encoding)
+    return decode(registry.locate(name), encoding)
 
 
 def _own(path, encodings):
@@ -134,7 +125,7 @@ def _own(path, encodings):
         raise DataError(f"{path!r}: no such folder; or give files, as in en=one.txt,fr=other.txt")
     if unknown := [c for c in declared if c not in files]:
         raise unknown_name("language", unknown[0], files)
-    return {c: lambda c=c, f=f: _decode(f, declared.get(c, "utf-8")) for c, f in files.items()}
+    return {c: lambda c=c, f=f: decode(f, declared.get(c, "utf-8")) for c, f in files.items()}
 
 
 def _pairs(text, key, example):
@@ -149,7 +140,7 @@ def _pairs(text, key, example):
     return found
 
 
-def _decode(path, encoding):
+def decode(path, encoding):
     content = read_bytes(path)
     try:
         return content.decode(encoding).removeprefix("\ufeff")

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data import calendar
 from zoo.data.errors import DataError
-from zoo.data.series import Table
+from zoo.data.series import calendar
+from zoo.data.series.table import Table
 
 SPLITS = ("train", "valid", "test")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.data.errors import DataError, unknown_name
 from zoo.data.files import write_bytes
-from zoo.data.text import read_text
+from zoo.data.text.corpus import read_text
 
 UNKNOWN = "\ufffd"
 KINDS = ("bytes", "characters")

@@ -1,0 +1,73 @@
+"""What a recurrent cell is: a NamedTuple of functions over pytrees.
+
+A cell splits one time step into the share of the input, which is computed for the whole sequence
+at once before the time loop, and the share of the state, one product ``h @ W_h`` per step:
+
+    gx = cell.inputs(params, xs)              (T, B, G)   before the loop
+    gh = carry.h @ cell.recurrent(params)     (B, G)      in the loop
+    carry, y = cell.gates(params, carry, gx_t, gh)        pointwise
+
+``zoo.unroll`` runs any cell over time and derives its gradient from ``gates``; ``step`` is one time
+step, for use inside your own ``lax.scan``. Arrays are (batch, features); G is the number of gates
+times H. No function here keeps state, reads a global or needs Flax.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn.initializers import glorot_uniform, orthogonal
+
+Params = Any
+Carry = Any
+
+
+class Cell(NamedTuple):
+    """The functions that make a recurrent cell.
+
+    init:      (key, D, H) -> params, a NamedTuple of arrays of JAX's default float
+    carry:     (params, B) -> zero carry, a NamedTuple of (B, H) arrays, ``h`` first
+    inputs:    (params, xs (T, B, D)) -> gx, a pytree of (T, B, ·) floating-point arrays
+    recurrent: params -> W_h (H, G)
+    gates:     (params, carry, gx (B, ·), gh (B, G)) -> carry, y (B, H)
+    scan:      None, or (params, gx, carry, mask, resets, reverse) -> carry, ys (T, B, H), for cells
+               that treat the whole sequence at once (associative, or not affine in h)
+    """
+
+    init: Callable[[Array, int, int], Params]
+    carry: Callable[[Params, int], Carry]
+    inputs: Callable[[Params, Array], Any]
+    recurrent: Callable[[Params], Array]
+    gates: Callable[[Params, Carry, Any, Array], tuple[Carry, Array]]
+    scan: Callable[..., tuple[Carry, Array]] | None = None
+
+
+def step(cell: Cell, params: Params, carry: Carry, x: Array) -> tuple[Carry, Array]:
+    """One time step of any cell: x (B, D) -> (new carry, y (B, H)).
+
+    Equal to one step of ``unroll``; meant for a hand-written ``lax.scan`` and for sampling.
+    """
+    gx = jax.tree.map(lambda a: a[0], cell.inputs(params, x[None]))
+    return cell.gates(params, carry, gx, carry.h @ cell.recurrent(params))
+
+
+def affine_inputs(params, xs):
+    return xs @ params.w_x + params.b[None, None]
+
+
+def recurrent_matrix(params):
+    return params.w_h
+
+
+def zeros(params, B):
+    return jnp.zeros((B, params.w_h.shape[0]), params.w_h.dtype)
+
+
+def kernels(key, D, H, gates):
+    """Glorot uniform input and orthogonal recurrent kernels, each gate drawn as its own matrix."""
+    keys = jax.random.split(key, 2 * gates)
+    w_x = [glorot_uniform()(k, (D, H)) for k in keys[:gates]]
+    w_h = [orthogonal()(k, (H, H)) for k in keys[gates:]]
+    return jnp.concatenate(w_x, axis=1), jnp.concatenate(w_h, axis=1)

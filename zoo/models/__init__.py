@@ -1,0 +1,10 @@
+"""Thin Flax (Linen) modules over the cells: the only import of Flax.
+
+Linen, because its ``init`` and ``apply`` are pure functions of parameters and keys, as the rest here
+is. For NNX, wrap a module in ``flax.nnx.bridge.ToNNX``.
+"""
+
+from zoo.models.forecaster import Forecaster
+from zoo.models.language_model import LanguageModel
+
+__all__ = ["Forecaster", "LanguageModel"]

@@ -1,0 +1,66 @@
+"""One cell over time, with lengths, resets, and either direction."""
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from zoo.cells import Carry, Cell, Params
+from zoo.unroll import gradient as gradients
+
+
+def unroll(
+    cell: Cell,
+    params: Params,
+    xs: Array,
+    carry: Carry | None = None,
+    *,
+    lengths: Array | None = None,
+    resets: Array | None = None,
+    reverse: bool = False,
+    gradient: str = "custom",
+) -> tuple[Carry, Array]:
+    """Runs a cell over time: xs (T, B, D) -> (last carry, ys (T, B, H)).
+
+    carry:    the state before the first step; the cell's zeros when None.
+    lengths:  (B,) ints in [0, T]. A padded step keeps the carry and puts out zeros, so the carry that
+              comes back is that of each sequence's own end; a length of 0 gives back the initial carry.
+    resets:   (T, B) booleans; True zeroes the carry before that step is taken, in the order of taking.
+    reverse:  from the last step to the first; with lengths, each sequence within its own length.
+              ys stay aligned with xs, and the carry that comes back is the one after step 0.
+    gradient: "custom" (reverse mode, fast) or "plain" (any mode, JAX's own gradient of the scan).
+
+    Raises ValueError for arrays whose shapes do not fit together and for an unknown gradient.
+    """
+    T, B = checked(xs, lengths, resets)
+    if gradient not in ("custom", "plain"):
+        raise ValueError(f"gradient must be 'custom' or 'plain'; got {gradient!r}")
+    if carry is None:
+        carry = cell.carry(params, B)
+    mask = None if lengths is None else steps_within(T, lengths)
+    resets = None if resets is None else resets.astype(bool)
+    if mask is not None and resets is not None:
+        resets &= mask  # a padded step is never taken, so neither is its reset
+    gx = cell.inputs(params, xs)
+    params, carry = gradients.varying((params, carry), like=(gx, carry, mask, resets))
+    if cell.scan is not None:
+        return cell.scan(params, gx, carry, mask, resets, reverse)
+    loop = gradients.custom if gradient == "custom" else gradients.plain
+    return loop(cell, reverse, params, cell.recurrent(params), gx, carry, mask, resets)
+
+
+def checked(xs, lengths, resets):
+    """(T, B), once the shapes fit together."""
+    if xs.ndim != 3:
+        raise ValueError(f"xs must be (T, B, D), time first; got shape {xs.shape}")
+    T, B, _ = xs.shape
+    if lengths is not None and lengths.shape != (B,):
+        raise ValueError(f"lengths must be ({B},) for xs of shape {xs.shape}; got {lengths.shape}")
+    if resets is not None and resets.shape != (T, B):
+        raise ValueError(
+            f"resets must be ({T}, {B}) for xs of shape {xs.shape}; got {resets.shape}"
+        )
+    return T, B
+
+
+def steps_within(T, lengths):
+    """(T, B), True where a step lies within its sequence; in any integer type, for strict promotion."""
+    return lax.broadcasted_iota(jnp.int32, (T, len(lengths)), 0) < lengths.astype(jnp.int32)[None]
