@@ -18,13 +18,13 @@ ETTh1 has the customary split of 12, 4 and 4 months; errors are in units of each
 deviation in training (test_scaled_mse, test_scaled_mae). Times and scores are in the README's table.
 """
 
-from zoo import config as configs
+from zoo.tasks.forecasting.config import defaults
 
 VARIANTS = ("own", "ett", "ett_336", "ett_univariate", "ett_univariate_336")
 
 
 def get_config(variant="own"):
-    c = configs.forecasting()
+    c = defaults()
     c.name, c.variant = "forecast", variant
     c.best.metric = "valid_loss"
     if variant == "own":
@@ -34,14 +34,13 @@ def get_config(variant="own"):
         c.optimizer.update({"learning_rate": 3e-3})
         return c
     horizon = 336 if variant.endswith("336") else 96
-    c.about = f"ETTh1, {horizon} hours ahead"
-    c.to_beat = {
-        "ett": "DLinear 0.386 / 0.400",
-        "ett_336": "",
-        "ett_univariate": "",
-        "ett_univariate_336": "",
-    }[variant]
-    c.show = ("test_scaled_mse", "test_scaled_mae")
+    channels = "its oil temperature alone" if "univariate" in variant else "all seven channels"
+    c.about = f"ETTh1, {channels}, {horizon} hours ahead"
+    others = (0.386, 0.400) if variant == "ett" else (None, None)
+    c.results = tuple(
+        (metric, other, "DLinear" if other else "")
+        for metric, other in zip(("test_scaled_mse", "test_scaled_mae"), others, strict=True)
+    )
     c.data.update({"name": "etth1", "rows": 14400, "valid": 2880.0, "test": 2880.0})
     c.data.column = "OT" if "univariate" in variant else ""
     c.horizon = c.model.horizon = horizon

@@ -37,22 +37,25 @@ from the UDHR, Genesis (phrases of 3, 5 and 8 words, among 27 languages: 0.927 i
 was chosen after that; the five seeds of the README's table are of this choice.
 """
 
-from zoo import config as configs
+from zoo.tasks.language_detection.config import defaults
 
 VARIANTS = ("source", "source_window50", "source_20_epochs", "english_french", "genesis", "world")
 
 
 def get_config(variant="source"):
-    c = configs.language_detection()
+    c = defaults()
     c.name, c.variant = "language_detector", variant
     c.data.languages = ("en", "fr")
-    c.show = ("test_auc_5", "test_auc_20", "test_auc_source")
+    c.results = (
+        ("test_auc_5", 0.9536, "Kneser-Ney 5-gram, same text"),
+        ("test_auc_20", 0.9999, "Kneser-Ney 5-gram, same text"),
+        ("test_auc_source", 0.6514, "source 004"),
+    )
     if variant == "world":
         return _world(c)
     c.baselines = "ngrams"
     if variant == "english_french":
         c.about = "one model told the language, six forwards, six backwards, discriminative"
-        c.to_beat = "Kneser-Ney 5-gram 0.9536 and 0.9999"
         c.model.update({"shared": True, "embed": 32, "hidden": 64, "class_embed": 8})
         c.ensemble.update({"members": 12, "backward": True})
         c.discriminative, c.data.valid = 0.8, 0.02
@@ -60,7 +63,7 @@ def get_config(variant="source"):
         c.batch_size, c.steps, c.eval_every, c.log_every = 64, 2400, 2400, 100
         c.optimizer.update({"name": "adam", "learning_rate": 2e-2, "schedule": "cosine"})
         return c
-    c.about, c.to_beat = "source 004: LSTM 128, 5 epochs", "source 0.6514; Kneser-Ney bigram 0.904"
+    c.about = "source 004: LSTM 128, 5 epochs"
     c.data.window = 50 if variant == "source_window50" else 5
     c.model.update({"embed": 0, "hidden": 128})
     c.batch_size, c.epochs, c.eval_epochs, c.log_every = 128, 5.0, 5.0, 17
@@ -71,22 +74,35 @@ def get_config(variant="source"):
         c.about = "the same, 20 epochs"
         c.epochs = c.eval_epochs = 20.0
     if variant == "genesis":
-        c.about, c.to_beat = "the same on Genesis, tested on the UDHR", "Kneser-Ney 5-gram 0.918"
+        c.about = "the same on Genesis, tested on the UDHR too"
         c.data.name, c.data.test_on = "genesis", "udhr"
-        c.show = ("test_auc_5", "udhr_test_auc_5", "udhr_test_auc_20")
+        c.results = (
+            (
+                "test_auc_5",
+                "logistic_regression_auc_5",
+                "logistic regression on n-grams, same text",
+            ),
+            ("udhr_test_auc_5", 0.918, "Kneser-Ney 5-gram, same text"),
+            ("udhr_test_auc_20", 0.999, "Kneser-Ney 5-gram, same text"),
+        )
     return c
 
 
 def _world(c):
-    from zoo.data import WORLD
+    from zoo.data.text.languages import WORLD
 
     c.data.update({"languages": WORLD, "window": 16, "test": 0.0, "valid": 0.05})
     c.data.update({"ends": "spaces", "min_count": 12})
     c.model.update({"shared": True, "embed": 48, "hidden": 96, "class_embed": 16})
     c.data.test_path = "$ZOO_DATA/langid/lingua_testdata"
     c.about = "27 languages, four models told which, two read backwards; 13,000 characters each"
-    c.to_beat = "naive Bayes on the same text 0.67 words, 0.98 sentences"
-    c.show = ("test_accuracy_single_words", "test_accuracy_sentences")
+    same, more = "naive Bayes, same text", "trained on vastly more text"
+    c.results = (
+        ("test_accuracy_single_words", "naive_bayes_accuracy_single_words", same),
+        ("test_accuracy_sentences", "naive_bayes_accuracy_sentences", same),
+        ("test_accuracy_single_words", "lingua_accuracy_single_words", f"lingua, {more}"),
+        ("test_accuracy_sentences", "py3langid_accuracy_sentences", f"py3langid, {more}"),
+    )
     c.ensemble.update({"members": 4, "backward": True})
     c.discriminative, c.contenders, c.contamination = 0.8, 4, 1e-2
     c.baselines = "ngrams"

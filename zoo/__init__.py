@@ -17,7 +17,7 @@ def load(run: str | Path):
     forecaster see ``zoo.models.Forecaster``.
     Raises zoo.errors.UserError where the folder is no finished run.
     """
-    from zoo.train.command import load as load_run
+    from zoo.runs.load import load as load_run
 
     loaded = load_run(Path(run))
     return loaded.model, loaded.params

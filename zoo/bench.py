@@ -23,10 +23,14 @@ import jax
 import jax.numpy as jnp
 from absl import flags
 
-from zoo import cli, config, report, reproduce, tasks
+from zoo import cli, report
 from zoo.errors import UserError
-from zoo.tasks import detection, identifiers
-from zoo.train import command, loop
+from zoo.runs import reference
+from zoo.runs.load import load
+from zoo.tasks.language_detection import config, evaluation, identifiers
+from zoo.train import job as jobs
+from zoo.train import step
+from zoo.train.bank import member
 
 _LEAST = {"rounds": 1, "members": 2, "hidden": 1, "batch": 1, "steps": 1, "lines": 1}
 
@@ -54,8 +58,8 @@ def main(argv):
     seconds = in_turns(turns, values.rounds)
     entry = {
         "command": " ".join(["python", "-m", "zoo.bench", *argv[1:]]),
-        "machine": reproduce.machine(),
-        "versions": loop.versions(),
+        "machine": reference.machine(),
+        "versions": reference.versions(),
         "platform": jax.default_backend(),
         "amount": amount,
         "unit": unit,
@@ -63,16 +67,16 @@ def main(argv):
     }
     print(report.speeds({names[0]: entry}))
     if values.save:
-        reproduce.put(f"zoo.bench {names[0]}", entry)
+        reference.put(f"zoo.bench {names[0]}", entry)
     return 0
 
 
 def bank(values):
     """Models alone, and as a bank in both forms: turns of all members' steps."""
     with tempfile.TemporaryDirectory() as folder:
-        task = _bank_task(values, Path(folder))
-        turns = {"alone": _one_by_one(task, values.members)}
-        turns |= {f"bank, {form}": _together(task, form) for form in ("map", "vmap")}
+        job = _bank_job(values, Path(folder))
+        turns = {"alone": _one_by_one(job)}
+        turns |= {f"bank, {form}": _together(job, form) for form in ("map", "vmap")}
     turns = {name: partial(turn, values.steps) for name, turn in turns.items()}
     return turns, values.members * values.steps, "steps"
 
@@ -81,9 +85,9 @@ def predict(values):
     """A run's model and other identifiers: turns of all lines."""
     if values.run is None:
         raise UserError("--run is missing: the folder of a finished run of language_detection")
-    _, params, task = command.load(Path(values.run), "language_detection")
+    _, params, task = load(Path(values.run), "language_detection")
     each = -(-values.lines // len(task.codes))
-    lines = [s for text in task.parts["train"] for s in detection.cut([text], 50)[0][:each]]
+    lines = [s for text in task.parts["train"] for s in evaluation.cut([text], 50)[0][:each]]
     turns = {"this model": lambda: task.posterior(params, lines)}
     for name, score in identifiers.installed(task.codes).items():
         turns[name] = lambda score=score: score(lines)
@@ -95,18 +99,18 @@ BENCHES = {"bank": bank, "predict": predict}
 
 def in_turns(contestants: dict, rounds: int) -> dict[str, list[float]]:
     """Seconds of each round of each contestant, one after the other, after a round that compiles."""
-    found = {name: [] for name in contestants}
+    seconds = {name: [] for name in contestants}
     for round_ in range(rounds + 1):
         for name, run in contestants.items():
             began = time.perf_counter()
             run()
             if round_:
-                found[name].append(time.perf_counter() - began)
+                seconds[name].append(time.perf_counter() - began)
             print(f"{name}: round {round_} of {rounds}", file=sys.stderr)
-    return found
+    return seconds
 
 
-def _bank_task(values, folder):
+def _bank_job(values, folder):
     """Source 004's model, one a text; as many texts as members."""
     from pydoc_data.topics import topics
 
@@ -114,20 +118,19 @@ def _bank_task(values, folder):
     size = len(whole) // values.members
     for i in range(values.members):
         (folder / f"{i:03}.txt").write_text(whole[i * size : (i + 1) * size], encoding="utf-8")
-    c = config.language_detection()
+    c = config.defaults()
     c.data.update({"path": str(folder), "window": 5})
     c.model.update({"embed": 0, "hidden": values.hidden})
     c.batch_size, c.steps, c.eval_every, c.best.metric = values.batch, values.steps, 1, ""
     c.optimizer.update({"name": "rmsprop", "learning_rate": 1e-2, "clip_norm": 0.0})
-    return tasks.make(c)
+    return jobs.make(c)
 
 
-def _together(task, form):
+def _together(job, form):
     """steps -> trains all members of a bank so far, in one call."""
-    rule = loop.optimizer(task, task.config)
-    state = loop.begin(task, rule, task.config)
-    steps = loop.program(task, rule, task.config, state, form)
-    data, orders = task.data("train"), loop.orders(task, loop.plan(task, task.config))(0)
+    state = step.begin(job)
+    steps = step.program(job, state, form)
+    data, orders = job.task.data("train"), step.orders(job)(0)
 
     def turn(n):
         nonlocal state
@@ -136,34 +139,17 @@ def _together(task, form):
     return turn
 
 
-class _Alone:
-    """The first member of a bank, as a task of its own."""
-
-    members = 0
-
-    def __init__(self, task):
-        self._task = task
-
-    def __getattr__(self, name):
-        return getattr(self._task, name)
-
-    def indices(self, order, i):
-        return self._task.indices(order, i, 0)
-
-
-def _one_by_one(task, members):
+def _one_by_one(job):
     """steps -> trains as many models alone so far, each in a call of one program."""
-    alone, config = _Alone(task), task.config
-    rule = loop.optimizer(alone, config)
-    state = loop.begin(alone, rule, config)
-    steps = loop.program(alone, rule, config, state)
-    states = [jax.tree.map(jnp.copy, state) for _ in range(members)]
-    data = task.data("train")
-    data = [jax.tree.map(lambda a, i=i: a[i : i + 1], data) for i in range(members)]
-    orders = loop.orders(alone, loop.plan(alone, config))(0)
+    first = member(step.begin(job), 0)
+    steps = step.program(job, first, "alone")
+    states = [jax.tree.map(jnp.copy, first) for _ in range(job.task.members)]
+    data = job.task.data("train")
+    data = [jax.tree.map(lambda a, i=i: a[i : i + 1], data) for i in range(len(states))]
+    orders = step.orders(job)(0)
 
     def turn(n):
-        for i in range(members):
+        for i in range(len(states)):
             states[i] = jax.block_until_ready(steps(states[i], data[i], orders, jnp.int32(n)))
 
     return turn

@@ -39,7 +39,8 @@ def parse(
     """
     if any(arg in ("-h", "-help", "--help") for arg in argv):
         print(about.strip() + "\n\nflags:")
-        for name, flag in sorted(values._flags().items()):
+        for name in sorted(values):
+            flag = values[name]
             if name == flag.name and not name.startswith("config."):
                 default = "" if flag.default in (None, "") else f" (default: {flag.default})"
                 print(f"  --{name:<14} {flag.help}{default}")

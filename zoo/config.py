@@ -1,7 +1,8 @@
 """Configs: files that return a ConfigDict, common keys, command-line overrides, JSON.
 
 A config file defines ``get_config(variant)`` and ``VARIANTS``, the names it takes, default first. It
-starts from ``base()``, which holds the keys that every experiment has.
+starts from the defaults of its task (``zoo/tasks/NAME/config.py``), which stand upon ``base()``, the
+keys that every experiment has.
 """
 
 import importlib.util
@@ -16,13 +17,20 @@ from zoo.errors import UserError, nearest
 
 # Two ways to say one thing: setting one on the command line clears the other.
 _EITHER = [("steps", "epochs"), ("eval_every", "eval_epochs")]
+_KEY = re.compile(r"--?config\.([^=]*)")
 
 
 def base() -> ConfigDict:
     """The keys that every config has, with their defaults."""
     return ConfigDict(
         {
-            "task": "",
+            "name": "",  # of the experiment; that of the config's file when left out
+            "variant": "",
+            "task": "",  # a folder of zoo/tasks
+            # For the results in the README: what it is, and rows of (metric, the best other figure or
+            # the metric that holds it, whose that is).
+            "about": "",
+            "results": (),
             "seed": 0,
             # Length of training: steps (updates) or epochs (passes over the training part).
             "steps": config_dict.placeholder(int),
@@ -39,8 +47,9 @@ def base() -> ConfigDict:
             "best": {"metric": "", "mode": "min"},
             # Evaluations without improvement before training stops; 0 never stops early.
             "patience": 0,
-            # Time to a goal: reports metrics.seconds_to_target, the first time that metric <= value.
-            "target": {"metric": "", "value": 0.0},
+            # Time to a goal: reports metrics.seconds_to_target, the first time that metric is at most
+            # value, or, with the mode max, at least.
+            "target": {"metric": "", "value": 0.0, "mode": "min"},
             "optimizer": {
                 "name": "adamw",
                 "learning_rate": 1e-3,
@@ -60,104 +69,6 @@ def base() -> ConfigDict:
             "mesh": {"data": -1, "model": 1},
         }
     )
-
-
-def forecasting() -> ConfigDict:
-    """The keys of the task ``forecasting``, with their defaults, upon those of ``base``."""
-    c = base()
-    c.task = "forecasting"
-    c.about, c.to_beat, c.show = "", "", ("test_rmse", "test_mase")
-    c.data = {
-        "name": "airline",
-        "path": "",
-        "sha256": "",  # of the series; filled in when they are read
-        "column": "",  # names, comma between; "" for all that are numbers
-        "time": "",
-        "frequency": "",
-        "key": "",  # long format: the column that tells the series apart
-        "known": "",  # columns that are known in advance
-        "missing": "error",  # or interpolate
-        "rows": 0,  # the first ones that are used; 0 for all
-        "transform": "none",  # or log
-        "difference": (),
-        "scaler": "standard",  # or minmax, none
-        "scale": "train",  # or all, which looks ahead
-        "calendar": False,  # month of year, hour of day, … as features
-        "valid": 0.0,  # last rows: a fraction, or a number from 1 on
-        "test": 0.2,
-        "skip_last": 0,
-    }
-    c.model = {
-        "cell": "lstm",
-        "hidden": 32,
-        "layers": 1,
-        "length": 12,
-        "horizon": 1,
-        "patch": 1,
-        "stateful": False,
-        "center": "none",
-        "linear": False,
-        "embed": 0,
-        "dropout": 0.0,
-        "dropout_out": 0.0,
-    }
-    c.ensemble = {
-        "members": 1,
-        "holdout": 0.0,
-        # What members take in turn, such as ((12,), (1, 12)); () for data.difference, model.length.
-        "differences": (),
-        "lengths": (),
-        "recent": 0,  # errors that make the intervals, the last ones of a series; 0 for all before the test
-    }
-    c.loss = "mse"
-    # Steps ahead that are forecast, from every origin of the test part, and by default by zoo.predict.
-    c.horizon = 12
-    c.baselines = "naive"  # or classical: autoregression, Holt-Winters and SARIMA too
-    return c
-
-
-def language_detection() -> ConfigDict:
-    """The keys of the task ``language_detection``, with their defaults, upon those of ``base``."""
-    c = base()
-    c.task = "language_detection"
-    c.about, c.to_beat, c.show = "", "", ("test_auc_5",)
-    c.data = {
-        "name": "udhr",  # or genesis
-        "path": "",  # a folder with one file a language, or en=one.txt,fr=other.txt
-        "sha256": "",  # of the texts; filled in when they are read
-        "languages": (),  # codes; () for all that are there
-        "encodings": "",  # of files that are not UTF-8: fr=iso-8859-1
-        "lowercase": True,
-        "min_count": 2,  # rarer characters stand for the unknown symbol of their script
-        "window": 8,
-        "ends": "none",  # or spaces, between which whole strings are read
-        "valid": 0.0,  # the last part of the training words
-        "test": 0.2,  # the last words
-        "test_on": "",  # in addition the last 20 % of these texts: udhr
-        "test_path": "",  # folders of lines: FOLDER/KIND/CODE.txt
-        "test_lines": 0,  # of each file; 0 for all
-    }
-    c.model = {
-        "cell": "lstm",
-        "embed": 32,
-        "hidden": 64,
-        "layers": 1,
-        "dropout": 0.0,
-        "dropout_in": 0.0,
-        "dropout_out": 0.0,
-        "weight_drop": 0.0,
-        "shared": False,  # one model for all languages, told which by class_embed numbers
-        "class_embed": 8,
-    }
-    # With backward every second member reads strings from their end.
-    c.ensemble = {"members": 1, "backward": False}
-    c.discriminative = 0.0
-    c.contenders = 2
-    c.contamination = 0.0  # a character that a language does not expect costs its log at most
-    c.priors = {}
-    c.margin = 0.1  # how much more probable than the second the first must be; else "unknown"
-    c.baselines = "none"  # or ngrams: models on the same text, lingua, py3langid
-    return c
 
 
 def load(name: str) -> ConfigDict:
@@ -180,15 +91,29 @@ def load(name: str) -> ConfigDict:
     try:
         spec.loader.exec_module(module)
         variants, get_config = module.VARIANTS, module.get_config
+        if not variant or variant in variants:
+            return _complete(get_config(variant or variants[0]), file, variant or variants[0])
+    except UserError:
+        raise
     except Exception as error:
         line = str(error).splitlines()[0] if str(error) else ""
         raise UserError(f"--config={path}: {type(error).__name__}: {line}") from error
-    if variant and variant not in variants:
-        hint = f"did you mean {near!r}? " if (near := nearest(variant, variants)) else ""
-        raise UserError(
-            f"--config={name}: no variant {variant!r}; {hint}It has {', '.join(variants)}"
-        )
-    return get_config(variant or variants[0])
+    hint = f"did you mean {near!r}? " if (near := nearest(variant, variants)) else ""
+    raise UserError(f"--config={name}: no variant {variant!r}; {hint}It has {', '.join(variants)}")
+
+
+def _complete(config, file, variant):
+    """The config with its name and variant, once it has the keys that every config has."""
+    start = f"--config={file}: start from zoo.tasks.NAME.config.defaults()"
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{start}: get_config returned {type(config).__name__}, not a ConfigDict")
+    own = {"name": file.stem, "variant": variant}
+    if lacking := [key for key in base() if key not in config and key not in own]:
+        raise UserError(f"{start}: the config lacks {', '.join(lacking)}")
+    with config.unlocked():
+        for key, value in own.items():
+            config[key] = config.get(key) or value
+    return config
 
 
 def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> None:
@@ -199,7 +124,7 @@ def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> N
     """
     known = _flatten(config)
     for arg in argv:
-        if not (match := re.match(r"--?config\.([^=]*)", arg)):
+        if not (match := _KEY.match(arg)):
             continue
         key = match[1]
         if group := [k for k in known if k.startswith(key + ".")]:
@@ -213,7 +138,7 @@ def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> N
 
 def settle(config: ConfigDict, argv: list[str]) -> None:
     """Clears the other one of each pair of keys of which ``argv`` sets one."""
-    given = {arg.lstrip("-").partition("=")[0].removeprefix("config.") for arg in argv}
+    given = {match[1] for arg in argv if (match := _KEY.match(arg))}
     for one, other in _EITHER:
         if one in given and other in given:
             raise UserError(
@@ -252,14 +177,32 @@ def to_json(config: ConfigDict) -> str:
 
 
 def from_json(text: str) -> ConfigDict:
-    """The inverse of ``to_json``."""
-    return ConfigDict(json.loads(text))
+    """The inverse of ``to_json``. Raises ValueError for what is no JSON object."""
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError("it is no JSON object")
+    return ConfigDict(record)
+
+
+def overlay(defaults: ConfigDict, record: ConfigDict) -> ConfigDict:
+    """The values of ``record`` laid over ``defaults``; lists are tuples where the defaults have such."""
+
+    def laid(below, above):
+        if isinstance(below, dict) and isinstance(above, dict):
+            return below | {key: laid(below.get(key), value) for key, value in above.items()}
+        return _tuples(above) if isinstance(below, tuple) else above
+
+    return ConfigDict(laid(defaults.to_dict(), record.to_dict()))
 
 
 def differences(one: ConfigDict, other: ConfigDict) -> list[str]:
     """The keys whose values differ."""
     a, b = _flatten(one), _flatten(other)
     return sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
+
+
+def _tuples(value):
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _flatten(config, prefix=""):

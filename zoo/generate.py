@@ -1,11 +1,17 @@
-"""Sampling from a model of sequences, the whole loop on the device."""
+"""Sampling: model, vocabulary and prompt to text, the whole loop on the device."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
+
+from zoo import random
+from zoo.data.text.vocabulary import Vocabulary
+from zoo.models import LanguageModel
 
 
 def restrict(logits: Array, temperature: Array, top_k: Array, top_p: Array) -> Array:
@@ -61,3 +67,52 @@ def generate(
 
     _, tokens = lax.scan(one, (carry, logits), jnp.arange(length))
     return tokens.T
+
+
+def generate_text(
+    model: LanguageModel,
+    params: Any,
+    vocabulary: Vocabulary,
+    *,
+    prompt: str = "",
+    length: int = 200,
+    num: int = 1,
+    seed: int = 0,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+) -> list[str]:
+    """``num`` continuations of a prompt, each ``length`` symbols, the prompt not included.
+
+    The prompt is read into the state first; without one the model starts after a line break, or the
+    first symbol it knows. The unknown symbol is read, never written.
+    """
+    start = vocabulary.encode(prompt or default_prompt(vocabulary))
+    unknown = jnp.asarray([0] if vocabulary.kind == "characters" else [], jnp.int32)
+    settings = (jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p))
+    key = random.key(seed, "sample")
+    tokens = _after(model, length, num, params, start[None], unknown, key, *settings)
+    return [vocabulary.decode(row) for row in np.asarray(tokens)]
+
+
+def default_prompt(vocabulary: Vocabulary) -> str:
+    """A prompt that the vocabulary has: a line break, else a space, else its first symbol."""
+    known = [c for c in ("\n", " ") if not vocabulary.unknown(c)]
+    return known[0] if known else vocabulary.decode(np.array([1]))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _after(model, length, num, params, prompt, unknown, key, temperature, top_k, top_p):
+    """Tokens (num, length) after a prompt (1, N)."""
+
+    def mute(logits):
+        return logits.at[:, unknown].set(-jnp.inf)
+
+    def apply(tokens, carry):
+        carry, logits = model.apply(params, tokens[:, None], carry)
+        return carry, mute(logits[:, 0])
+
+    carry, logits = model.apply(params, prompt)
+    carry, logits = jax.tree.map(lambda a: jnp.repeat(a, num, axis=0), (carry, mute(logits[:, -1])))
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    return generate(apply, carry, logits, key, length, **settings)

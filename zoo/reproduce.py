@@ -6,8 +6,6 @@ Each runs as ``python train.py`` in a process of its own; runs that are finished
 """
 
 import json
-import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +13,8 @@ from pathlib import Path
 from absl import flags
 
 from zoo import cli, config
-from zoo.data.files import write_bytes
 from zoo.errors import UserError
-from zoo.report import REFERENCE
+from zoo.runs import reference
 
 
 def main(argv):
@@ -49,26 +46,11 @@ def reproduce(name: str, settings, seeds: int) -> int:
     drop = ("config", "variant", "finished")
     entry = {
         "command": " ".join(["python", *command]),
-        "about": settings.about,
-        "to_beat": settings.to_beat,
-        "show": list(settings.show),
-        "machine": machine(),
+        "machine": reference.machine(),
         "runs": [{k: v for k, v in r.items() if k not in drop} for r in results],
     }
-    put(f"{settings.name}:{settings.variant}", entry)
+    reference.put(f"{settings.name}:{settings.variant}", entry)
     return 0
-
-
-def machine() -> str:
-    """What figures were measured on, in words."""
-    return f"{os.cpu_count()} cores, {platform.machine()}"
-
-
-def put(name: str, entry: dict) -> None:
-    """Puts an entry into the reference, in place of the one of that name."""
-    reference = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
-    reference[name] = entry
-    write_bytes(REFERENCE, (json.dumps(reference, indent=1, sort_keys=True) + "\n").encode())
 
 
 if __name__ == "__main__":

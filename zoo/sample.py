@@ -42,29 +42,12 @@ def main(argv):
     if not 0 < values.top_p <= 1:
         raise UserError(f"--top_p={values.top_p}: must be more than 0 and at most 1")
 
-    from zoo.tasks.language_model import write
-    from zoo.train import command
+    from zoo.runs.load import load
 
-    model, params, task = command.load(Path(values.run), task="language_model")
-    unseen = task.vocabulary.unknown(prompt or "")
-    if unseen and values.unseen == "error":
-        names = ", ".join(repr(c) for c in unseen[:10])
-        raise UserError(
-            f"the prompt has {len(unseen)} character(s) that this model has not seen: {names}; leave "
-            "them out, or read them as the unknown symbol with --unseen=replace"
-        )
-    texts = write(
-        model,
-        params,
-        task.vocabulary,
-        prompt=prompt or "",
-        length=values.length,
-        num=values.num,
-        seed=values.seed,
-        temperature=values.temperature,
-        top_k=values.top_k,
-        top_p=values.top_p,
-    )
+    _, params, task = load(Path(values.run), task="language_model")
+    names = ("unseen", "length", "num", "seed", "temperature", "top_k", "top_p")
+    settings = {name: values[name].value for name in names}
+    texts = task.generate(params, prompt or "", **settings)
     for i, text in enumerate(texts):
         if values.num > 1:
             print(f"════ sample {i + 1} of {values.num} ════")
@@ -77,7 +60,7 @@ def _prompt(values):
         raise UserError("--prompt and --prompt_file: give one of them")
     prompt = values.prompt
     if values.prompt_file is not None:
-        from zoo.data import read_text
+        from zoo.data.text.corpus import read_text
 
         prompt = read_text(Path(values.prompt_file))
     if prompt == "":

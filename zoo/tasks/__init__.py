@@ -1,33 +1,66 @@
-"""Tasks by name. Each is one file; each satisfies the ``Task`` protocol."""
+"""Tasks, found by the name of their folder. One folder a task, and nothing of it elsewhere:
+
+    NAME/config.py    defaults() -> ConfigDict; METRICS, name -> Metric, for the results in the README;
+                      where an older config said something otherwise, upgrade(record) -> record
+    NAME/task.py      the class NameTask, which satisfies ``zoo.tasks.protocol.Task``
+    NAME/predict.py   where ``zoo.predict`` is for it: FLAGS and predict(...), see ``zoo.predict``
+
+``protocol`` says what a task must do, ``labels`` and ``losses`` are what several share.
+"""
 
 import importlib
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from zoo.config import choose
-from zoo.tasks.protocol import Sum, Task
-
-_TASKS = {
-    "forecasting": "zoo.tasks.forecasting:ForecastingTask",
-    "language_detection": "zoo.tasks.language_detection:LanguageDetectionTask",
-    "language_model": "zoo.tasks.language_model:LanguageModelTask",
-}
+from zoo.config import choose, from_json, overlay
 
 
-def make(config: ConfigDict) -> Task:
+class Metric(NamedTuple):
+    """A metric in plain words, its unit, and which direction is better: "lower" or "higher"."""
+
+    words: str
+    unit: str
+    better: str
+
+
+def names() -> list[str]:
+    """The tasks that there are."""
+    return sorted(file.parent.name for file in Path(__file__).parent.glob("*/task.py"))
+
+
+def module(name: str, part: str) -> ModuleType | None:
+    """A module of a task, such as its ``predict``; None where the task has none."""
+    if not (Path(__file__).parent / name / f"{part}.py").is_file():
+        return None
+    return importlib.import_module(f"zoo.tasks.{name}.{part}")
+
+
+def make(config: ConfigDict):
     """The task that ``config.task`` names. Raises UserError for a config out of range."""
     return _class(config)(config)
 
 
-def rebuild(config: ConfigDict, run: Path) -> Task:
+def rebuild(config: ConfigDict, run: Path):
     """The task of a run, made from its folder alone."""
     return _class(config).rebuild(config, run)
 
 
+def restored_config(text: str) -> ConfigDict:
+    """The config of a run, from its JSON, laid over today's defaults of its task: a key that came later
+    has its default. Raises ValueError for text that is no JSON object, UserError for an unknown task."""
+    record = from_json(text)
+    # Until 0.1 the digest of the data was a key of the config.
+    record.get("data", {}).pop("sha256", None)
+    name = choose(record, "task", names())
+    keys = module(name, "config")
+    record = getattr(keys, "upgrade", lambda record: record)(record)
+    return overlay(keys.defaults(), record)
+
+
 def _class(config):
-    module, name = _TASKS[choose(config, "task", _TASKS)].split(":")
-    return getattr(importlib.import_module(module), name)
-
-
-__all__ = ["Sum", "Task", "make", "rebuild"]
+    name = choose(config, "task", names())
+    words = "".join(word.capitalize() for word in name.split("_"))
+    return getattr(module(name, "task"), f"{words}Task")

@@ -1,10 +1,12 @@
-"""What the training loop asks of a task."""
+"""What a task is to the training loop, to a run folder and to the commands."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from jax import Array
+from ml_collections import ConfigDict
 
 
 class Sum(NamedTuple):
@@ -17,6 +19,17 @@ class Sum(NamedTuple):
     weight: Array
 
 
+class Evaluation(NamedTuple):
+    """What an evaluation gives.
+
+    metrics: name -> a number, or (N,) for a bank of N members
+    shown:   what ``artifacts`` draw and write, by name; the task's own
+    """
+
+    metrics: dict[str, float | np.ndarray]
+    shown: dict[str, Any]
+
+
 class Task(Protocol):
     """A model, its data, its loss and its evaluation.
 
@@ -27,9 +40,30 @@ class Task(Protocol):
     know nothing of each other. ``init``, ``carry``, ``indices``, ``gather`` and ``loss`` are then of
     one member, whose index goes to ``indices``; parameters are stacked, (N, ...) each, and
     ``evaluate`` may give (N,) for a metric, by which each member keeps its own best parameters.
+
+    config:    as the command line left it; nobody writes into it
+    members:   N of a bank, else 0
+    loss_unit: what the loss is measured in, for its plot
+    model:     the Flax module; ``zoo.load`` hands it out
     """
 
-    members: int = 0
+    config: ConfigDict
+    members: int
+    loss_unit: str
+    model: Any
+
+    @classmethod
+    def rebuild(cls, config: ConfigDict, run: Path) -> "Task":
+        """The task of a run, from its config and what ``prepare`` and ``artifacts`` wrote; no data is
+        read until it is asked for."""
+
+    def describe_data(self) -> dict[str, Any]:
+        """What the task learned of its data, as JSON takes it: "digest", the sha256 of what it trains
+        on, and sizes. The run folder keeps it, and a restart with another digest is refused.
+
+        Raises UserError for data that training or evaluation could not use: all that either will read
+        is read here, before the run begins.
+        """
 
     def prepare(self, run: Path) -> None:
         """Writes what a run is rebuilt from besides config.json, such as a vocabulary."""
@@ -55,9 +89,9 @@ class Task(Protocol):
     def order(self, split: str, epoch: int) -> Any:
         """The order of one epoch, from the seed and the epoch alone."""
 
-    def indices(self, order: Any, i: Array) -> Any:
-        """Where the i-th batch of the epoch lies in the data; i is traced. For a bank there is a third
-        argument, the member's index."""
+    def indices(self, order: Any, i: Array, member: Array | int) -> Any:
+        """Where the i-th batch of the epoch lies in the data; i is traced. ``member`` is that of a bank,
+        0 for one model alone."""
 
     def gather(self, data: Any, indices: Any) -> Any:
         """The batch; the same for arrays on the device and memory-mapped ones."""
@@ -65,15 +99,26 @@ class Task(Protocol):
     def loss(self, params: Any, carry: Any, batch: Any, key: Array) -> tuple[dict[str, Sum], Any]:
         """Sums over the batch, and the carry after it."""
 
-    def evaluate(self, params: Any, split: str) -> dict[str, float | np.ndarray]:
-        """Metrics of a split, such as "valid_loss"; {} where there is no such split, and for "train"
-        where a pass over it costs too much. At the end all are evaluated, "train" first."""
+    def evaluate(self, params: Any, split: str) -> Evaluation:
+        """Metrics of a split, such as "valid_loss"; none where there is no such split, and for "train"
+        where a pass over it costs too much. "valid" is evaluated during training too."""
 
-    def observe(self, params: Any, step: int, record: dict) -> tuple[str, str]:
+    def sample(self, params: Any, metrics: dict[str, Any]) -> tuple[str, str]:
         """(title, text) to show people after an evaluation; it goes to samples.txt. "" for nothing."""
 
-    def artifacts(self, params: Any, run: Path, metrics: dict[str, float]) -> None:
-        """Writes what a finished run shows: samples, plots, predictions; summary.txt is printed."""
+    def artifacts(self, params: Any, evaluation: Evaluation, run: Path) -> None:
+        """Writes what a finished run shows: plots, predictions; summary.txt is printed. ``evaluation``
+        is that of all splits."""
 
-    def unit(self) -> str:
-        """What the loss is measured in, for its plot."""
+
+def evaluate_all(task: Task, params: Any) -> Evaluation:
+    """The evaluation of every split, as at the end of training: train, valid, test."""
+    return merged(task.evaluate(params, split) for split in ("train", "valid", "test"))
+
+
+def merged(evaluations: Iterable[Evaluation]) -> Evaluation:
+    """Several evaluations as one; of metrics by the same name the last."""
+    whole = Evaluation({}, {})
+    for metrics, shown in evaluations:
+        whole = Evaluation(whole.metrics | metrics, whole.shown | shown)
+    return whole

@@ -1,6 +1,15 @@
-"""The generic training loop, its state, checkpoints, optimizers, metrics and mesh."""
+"""Training: everything that goes through the one loop.
 
-from zoo.train.loop import Result, Stopped, fit, optimizer, plan
-from zoo.train.state import Best, TrainState
-
-__all__ = ["Best", "Result", "Stopped", "TrainState", "fit", "optimizer", "plan"]
+job         what a training is made of, once from a config
+plan        when things happen, in steps
+step        the compiled programs: the first state, the orders of the data, the loop of steps
+loop        fit
+best        the best parameters so far, and patience
+finish      the end: evaluation, artifacts, result.json
+signals     Ctrl-C and SIGTERM
+progress    what a person sees
+bank        N models as one program
+mesh        devices
+optimizers  from Optax, by name
+command     what train.py does once it knows the config
+"""

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from zoo.train.state import TrainState
+from zoo.runs.state import TrainState
 
 # Which leaves have an axis of members: all but the step, which they share.
 AXES = TrainState(None, 0, 0, 0, 0, 0)
@@ -24,20 +24,20 @@ _TINY = 1 << 14  # parameters
 def loop(one: Callable, members: int, form: str) -> Callable:
     """(state, data, orders, n) -> the state after at most n steps of ``one`` by every member.
 
-    one:     (state, data, orders[, member]) -> state, of one model
+    one:     (state, data, orders, member) -> state, of one model
     members: N; 0 for one model, whose arrays have no axis of members
-    form:    "map" or "vmap"
+    form:    "map" or "vmap"; "alone" for the first member by itself, whose state has no such axis either
 
     It ends early where a loss is not finite.
     """
 
-    def single(state: TrainState, data, orders, n, *member):
+    def single(state: TrainState, data, orders, n, member=0):
         end = state.step + n
 
         def going_on(state):
             return (state.step < end) & jnp.isfinite(state.sums["loss"].total)
 
-        return lax.while_loop(going_on, lambda state: one(state, data, orders, *member), state)
+        return lax.while_loop(going_on, lambda state: one(state, data, orders, member), state)
 
     def mapped(state, data, orders, n):
         # Members are updated in place: lax.map would copy all of them in and out at every dispatch.
@@ -64,7 +64,7 @@ def loop(one: Callable, members: int, form: str) -> Callable:
 
         return lax.while_loop(going_on, body, state)
 
-    if not members:
+    if not members or form == "alone":
         return single
     return mapped if form == "map" else together
 
@@ -85,6 +85,12 @@ def each(make: Callable, members: int) -> Callable:
     return all_of_them
 
 
+def member(state: TrainState, i: int) -> TrainState:
+    """The state of one member of a bank."""
+    part = jax.tree.map(lambda a: a[i], state._replace(step=()))
+    return part._replace(step=state.step)
+
+
 def form(params: Any) -> str:
     """The faster form for these parameters, members first, on the devices that are there."""
     one = sum(a.size // len(a) for a in jax.tree.leaves(params))
@@ -93,14 +99,14 @@ def form(params: Any) -> str:
 
 def numbers(values: dict[str, Any]) -> dict[str, Any]:
     """Metrics as JSON takes them: of (N,) values the mean, and the list under NAME_each."""
-    found = {}
+    plain = {}
     for name, value in values.items():
         if np.ndim(value):
-            found[name] = float(np.mean(value))
-            found[f"{name}_each"] = [float(v) for v in value]
+            plain[name] = float(np.mean(value))
+            plain[f"{name}_each"] = [float(v) for v in value]
         else:
-            found[name] = value
-    return found
+            plain[name] = value
+    return plain
 
 
 def choose(better: np.ndarray, one: Any, other: Any) -> Any:

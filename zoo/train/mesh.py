@@ -1,5 +1,7 @@
 """Devices as a mesh: batches over "data", weights over "model". One device is a mesh of one."""
 
+import sys
+
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
@@ -9,7 +11,8 @@ from zoo.errors import UserError
 
 
 def make(config: ConfigDict) -> Mesh:
-    """The mesh of ``config.mesh``; data = -1 takes as many devices as divide the batch.
+    """The mesh of ``config.mesh``; data = -1 takes as many devices as divide the batch, and says so where
+    some are left idle.
 
     Raises UserError where there are too few devices or the batch cannot be shared out.
     """
@@ -17,7 +20,14 @@ def make(config: ConfigDict) -> Mesh:
     devices, model, batch = jax.device_count(), config.mesh.model, config.batch_size
     data = config.mesh.data
     if data == -1:
-        data = next((n for n in range(devices // model, 0, -1) if batch % n == 0), 1)
+        available = devices // model
+        data = next((n for n in range(available, 0, -1) if batch % n == 0), 1)
+        if data < available:
+            print(
+                f"note: a batch of {batch} is shared by {data} of {available} devices, the most that "
+                f"divide it; a --config.batch_size that is a multiple of {available} uses all",
+                file=sys.stderr,
+            )
     require(config, "mesh.data", -1)
     if data < 1 or data * model > devices:
         raise UserError(

@@ -1,13 +1,14 @@
 """Optimizers and schedules by name, from Optax."""
 
 import jax
+import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
 from zoo.config import choose, require
 from zoo.errors import UserError
 
-_RULES = {
+_OPTIMIZERS = {
     "adam": lambda rate, c: optax.adam(rate, c.b1, c.b2),
     "adamw": lambda rate, c: optax.adamw(
         rate, c.b1, c.b2, weight_decay=c.weight_decay, mask=_matrices
@@ -27,7 +28,7 @@ def make(config: ConfigDict, steps: int) -> optax.GradientTransformationExtraArg
 
     Raises UserError for an unknown name and for values outside their range.
     """
-    choose(config, "optimizer.name", _RULES)
+    choose(config, "optimizer.name", _OPTIMIZERS)
     choose(config, "optimizer.schedule", ("constant", "cosine", "plateau"))
     for key in ("learning_rate", "clip_norm", "weight_decay", "warmup_steps"):
         require(config, f"optimizer.{key}", 0)
@@ -37,12 +38,12 @@ def make(config: ConfigDict, steps: int) -> optax.GradientTransformationExtraArg
     c = config.optimizer
     if c.schedule == "plateau" and not config.best.metric:
         raise UserError("--config.optimizer.schedule=plateau: needs --config.best.metric to watch")
-    rule = _RULES[c.name]
+    optimizer = _OPTIMIZERS[c.name]
     if c.schedule == "plateau":
-        rate = optax.inject_hyperparams(lambda learning_rate: rule(learning_rate, c))
-        chain = [rate(learning_rate=c.learning_rate)]
+        rate = optax.inject_hyperparams(lambda learning_rate: optimizer(learning_rate, c))
+        chain = [_warmed_up(rate(learning_rate=c.learning_rate), min(c.warmup_steps, steps))]
     else:
-        chain = [rule(schedule(c, steps), c)]
+        chain = [optimizer(schedule(c, steps), c)]
     if c.clip_norm:
         chain.insert(0, optax.clip_by_global_norm(c.clip_norm))
     return _lenient(optax.chain(*chain))
@@ -74,20 +75,33 @@ def reduce_rate(opt_state, factor: float):
     )
 
 
+def _warmed_up(optimizer, steps):
+    """Its updates, rising linearly from 0 in the first steps: those that ``inject_hyperparams`` counts."""
+    if not steps:
+        return optimizer
+
+    def update(updates, state, params=None, **extra):
+        factor = jnp.minimum(1, state.count / steps)
+        updates, state = optimizer.update(updates, state, params, **extra)
+        return jax.tree.map(lambda u: u * factor.astype(u.dtype), updates), state
+
+    return optax.GradientTransformationExtraArgs(optimizer.init, update)
+
+
 def _matrices(params):
     return jax.tree.map(lambda p: p.ndim > 1, params)
 
 
-def _lenient(rule):
-    """The rule, also where a program has set strict promotion for itself: Optax mixes dtypes."""
-    rule = optax.with_extra_args_support(rule)
+def _lenient(optimizer):
+    """The optimizer, also where a program has set strict promotion for itself: Optax mixes dtypes."""
+    optimizer = optax.with_extra_args_support(optimizer)
 
     def init(params):
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return rule.init(params)
+            return optimizer.init(params)
 
     def update(*args, **kwargs):
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return rule.update(*args, **kwargs)
+            return optimizer.update(*args, **kwargs)
 
     return optax.GradientTransformationExtraArgs(init, update)

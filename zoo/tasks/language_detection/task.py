@@ -29,22 +29,23 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 from ml_collections import ConfigDict
 
-from zoo import data as zd
 from zoo import random
-from zoo.cells import CELLS
-from zoo.config import choose, require
-from zoo.data import Alphabet
+from zoo.data.files import read_bytes, write_bytes
+from zoo.data.text import languages as texts
+from zoo.data.text.alphabet import START, Alphabet, between_spaces, scripts_of
 from zoo.errors import UserError
 from zoo.models import LanguageModel
-from zoo.tasks import detection, likelihood
-from zoo.tasks.protocol import Sum
+from zoo.tasks.language_detection import evaluation, likelihood, plots
+from zoo.tasks.language_detection.config import check, parse_priors
+from zoo.tasks.losses import cross_entropy
+from zoo.tasks.protocol import Evaluation, Sum
 
 UNKNOWN = "unknown"
 _LOGITS = 1 << 20  # logits that are made at once, at most
+_VALID_ROWS = 64  # windows of the validation part that are read at once
 
 
 class LanguageDetectionTask:
@@ -54,9 +55,7 @@ class LanguageDetectionTask:
         """The texts are read when they are first needed. Raises UserError for keys out of range."""
         check(config)
         self.config = config
-        self.temperature = 1.0
-        # Scores of the test part, by length of substring or kind of line, for what a run shows.
-        self.scored: dict[int | str, np.ndarray] = {}
+        self.temperature = 1.0  # of probabilities; a finished run's own, where it has fitted one
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "LanguageDetectionTask":
@@ -64,7 +63,7 @@ class LanguageDetectionTask:
         task = cls(config)
         task.alphabet = Alphabet.load(run / "alphabet.json")
         if (file := run / "detector.json").is_file():
-            record = json.loads(zd.read_bytes(file))
+            record = json.loads(read_bytes(file))
             task.codes, task.temperature = record["languages"], record["temperature"]
             task.scripts = record["scripts"]
         return task
@@ -83,38 +82,53 @@ class LanguageDetectionTask:
     @cached_property
     def scripts(self) -> list[list[str]]:
         """The scripts of each language: of one in fifty of its letters at least."""
-        return [zd.scripts_of(text) for text in self.parts["train"]]
+        return [scripts_of(text) for text in self.parts["train"]]
+
+    @property
+    def loss_unit(self) -> str:
+        """What the loss is measured in."""
+        mixed = "; training: mixed with -log P(language)" if self.config.discriminative else ""
+        return f"nats a character{mixed}"
 
     @cached_property
     def _texts(self):
         d = self.config.data
         names = ("name", "path", "languages", "encodings", "lowercase")
-        texts = zd.read_languages(**{n: d[n] for n in names}, shortest=2 * d.window)
-        digest = hashlib.sha256("\n".join(t.code + t.text for t in texts).encode()).hexdigest()
-        if d.sha256 and d.sha256 != digest:
-            raise UserError(f"{d.path or d.name}: not the texts that this run began with")
-        d.sha256 = digest
-        return texts
+        return texts.read_languages(**{n: d[n] for n in names}, shortest=2 * d.window)
 
     @cached_property
     def parts(self) -> dict[str, list[str]]:
         """split -> the text of each language in it: the first words to train, the last to test."""
         d = self.config.data
-        found: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+        parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
         for code, text in self._texts:
             units = text.split(" ") if text.count(" ") * 20 > len(text) else list(text)
             joint = " " if len(units) < len(text) else ""
             end = round(len(units) // 10 * 10 * (1 - d.test))  # as source 004 cuts
             start = end - round(end * d.valid)
             for split, part in (("train", units[:start]), ("valid", units[start:end])):
-                found[split].append(joint.join(part))
-            found["test"].append(joint.join(units[end:]) if d.test else "")
-            if len(found["train"][-1]) <= d.window:
+                parts[split].append(joint.join(part))
+            parts["test"].append(joint.join(units[end:]) if d.test else "")
+            if len(parts["train"][-1]) <= d.window:
                 raise UserError(
-                    f"the training text of {code!r} has {len(found['train'][-1])} characters; more "
+                    f"the training text of {code!r} has {len(parts['train'][-1])} characters; more "
                     f"than one window (--config.data.window={d.window}) is needed"
                 )
-        return found
+        return parts
+
+    @cached_property
+    def elsewhere(self) -> list[str]:
+        """The last 20 % of each text of data.test_on; [] where that is not set."""
+        d = self.config.data
+        if not d.test_on:
+            return []
+        other = texts.read_languages(d.test_on, languages=tuple(self.codes), lowercase=d.lowercase)
+        return [t.text[len(t.text) * 8 // 10 :] for t in other]
+
+    @cached_property
+    def lines(self) -> dict[str, tuple[list[str], np.ndarray]]:
+        """kind -> (lines, labels (n,)) of data.test_path."""
+        return evaluation.read_lines(self.config.data, self.codes)
 
     @cached_property
     def alphabet(self) -> Alphabet:
@@ -129,9 +143,20 @@ class LanguageDetectionTask:
         classes = len(self.codes) if shared else 0
         return LanguageModel(vocab=self.alphabet.size, classes=classes, **settings)
 
+    def describe_data(self):
+        whole = "\n".join(t.code + t.text for t in self._texts)
+        self._check_texts()
+        kinds = {kind: len(strings) for kind, (strings, _) in self.lines.items()}
+        return {
+            "digest": hashlib.sha256(whole.encode()).hexdigest(),
+            "characters": {t.code: len(t.text) for t in self._texts},
+            "symbols": self.alphabet.size,
+            **({"lines": kinds} if kinds else {}),
+        }
+
     def prepare(self, run):
         self.alphabet.save(run / "alphabet.json")
-        self._save(run)
+        self._save(run, 1.0)
 
     def init(self, key):
         label = jnp.zeros(1, jnp.int32) if self.config.model.shared else None
@@ -195,36 +220,17 @@ class LanguageDetectionTask:
 
     def evaluate(self, params, split):
         if split == "valid" and all(self.parts["valid"]):
-            return {"valid_loss": self._valid_loss(params)}
-        if split != "test":
-            return {}
-        found = {}
-        if all(self.parts["test"]):
-            found |= detection.substrings(self, params, self.parts["test"], self.scored)
-            if "test_auc_5" in found:
-                found |= {"auc": found["test_auc_5"], "accuracy_at_0": found["test_accuracy_5"]}
-        if other := self.config.data.test_on:
-            d = self.config.data
-            texts = zd.read_languages(other, languages=tuple(self.codes), lowercase=d.lowercase)
-            held = [t.text[len(t.text) * 8 // 10 :] for t in texts]
-            values = detection.substrings(self, params, held)
-            found |= {f"{other}_{name}": value for name, value in values.items()}
-        found["test_unknown"] = detection.unknown(self, params)
-        return found | detection.lines(self, params)
+            return Evaluation({"valid_loss": self._valid_loss(params)}, {})
+        return evaluation.test(self, params) if split == "test" else Evaluation({}, {})
 
-    def observe(self, params, step, record):
+    def sample(self, params, metrics):
         return "", ""
 
-    def unit(self):
-        mixed = "; training: mixed with -log P(language)" if self.config.discriminative else ""
-        return f"nats a character{mixed}"
-
-    def artifacts(self, params, run, metrics):
-        if all(self.parts["valid"]):
-            self.temperature = detection.temperature(self, params, self.parts["valid"])
-            metrics["temperature"] = self.temperature
-        self._save(run)
-        detection.write(self, params, metrics, run)
+    def artifacts(self, params, evaluated, run):
+        self._save(run, evaluated.metrics.get("temperature", 1.0))
+        plots.draw(self, params, evaluated.shown["scored"], run)
+        summary = evaluation.summary(self.codes, evaluated.metrics)
+        write_bytes(run / "summary.txt", summary.encode())
 
     def scores(
         self,
@@ -249,16 +255,16 @@ class LanguageDetectionTask:
         allowed = np.where(allowed.any(axis=1, keepdims=True), allowed, wanted)
         tokens = [self._encode(s, whole) for s in strings]
         e, apart = self.config.contamination, not self.config.model.shared
-        found = np.zeros(allowed.shape)
+        scores = np.zeros(allowed.shape)
         for backward, share in enumerate(self._shares):
             if share:
                 piece = self._reader(params, backward)
                 read = [t[::-1] for t in tokens] if backward else tokens
                 values = likelihood.score(piece, read, allowed, e, apart)
-                found += share * values
+                scores += share * values
                 # Those who read backwards are not asked of what is far behind already.
                 allowed &= values > values.max(axis=1, keepdims=True) - likelihood.BEHIND
-        return found
+        return scores
 
     def trace(self, params, string: str) -> np.ndarray:
         """log P(character | those before it, language), (characters, languages), by the members that
@@ -268,59 +274,78 @@ class LanguageDetectionTask:
         return likelihood.trace(piece, tokens, n, self.config.contamination)
 
     def posterior(
-        self, params, strings: Sequence[str], languages: Sequence[str] = ()
+        self,
+        params,
+        strings: Sequence[str],
+        languages: Sequence[str] = (),
+        priors: dict[str, float] | None = None,
+        margin: float | None = None,
     ) -> list[dict]:
         """For each string label, probabilities (by language, likely ones first) and margin.
 
         Where no letter of the string is of a script of these languages, only the priors speak, and the
-        label is "unknown"; so it is where the first is not ``config.margin`` more probable than the
-        second. Raises UserError for fewer than two languages.
+        label is "unknown"; so it is where the first is not ``margin`` more probable than the second.
+        ``priors`` (weights, 1 for those left out) and ``margin`` are the config's when None. Raises
+        UserError for fewer than two languages, and for priors of unknown ones.
         """
         if len(languages or self.codes) < 2:
             raise UserError(f"one language, {languages[0]!r}: two are needed to tell apart")
+        margin = self.config.margin if margin is None else margin
         at = [self.codes.index(c) for c in languages or self.codes]
         wanted = np.isin(np.arange(len(self.codes)), at)
         allowed = self._allowed(strings, wanted)
         speaks = allowed.any(axis=1)
-        logits = np.tile(np.log(self._priors[at]), (len(strings), 1))
+        logits = np.tile(np.log(self._weights(priors)[at]), (len(strings), 1))
         read = np.flatnonzero(speaks)
-        found = self._scores(params, [strings[i] for i in read], True, wanted, allowed[read])
-        logits[read] += self.temperature * found[:, at]
+        scores = self._scores(params, [strings[i] for i in read], True, wanted, allowed[read])
+        logits[read] += self.temperature * scores[:, at]
         logits -= logits.max(axis=1, keepdims=True)
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         rows = []
         for spoken, row in zip(speaks, p, strict=True):
             order = np.argsort(-row, kind="stable")
-            margin = float(row[order[0]] - row[order[1]])
-            known = spoken and margin >= self.config.margin
-            label = self.codes[at[order[0]]] if known else UNKNOWN
-            chances = {self.codes[at[i]]: float(row[i]) for i in order}
-            rows.append({"label": label, "probabilities": chances, "margin": margin})
+            lead = float(row[order[0]] - row[order[1]])
+            label = self.codes[at[order[0]]] if spoken and lead >= margin else UNKNOWN
+            probabilities = {self.codes[at[i]]: float(row[i]) for i in order}
+            rows.append({"label": label, "probabilities": probabilities, "margin": lead})
         return rows
 
-    @property
-    def _priors(self):
-        priors = dict.fromkeys(self.codes, 1.0) | self.config.priors.to_dict()
-        if unknown := [c for c in priors if c not in self.codes]:
-            raise UserError(f"--config.priors: {unknown[0]!r} is none of {', '.join(self.codes)}")
-        if low := [c for c, p in priors.items() if not p > 0]:
-            raise UserError(f"--config.priors.{low[0]}={priors[low[0]]}: must be more than 0")
-        return np.array([priors[c] for c in self.codes])
+    def _weights(self, priors):
+        """The priors (languages,); those of the config when None."""
+        given = parse_priors(self.config.priors) if priors is None else priors
+        weights = dict.fromkeys(self.codes, 1.0) | given
+        if unknown := [c for c in weights if c not in self.codes]:
+            raise UserError(f"priors: {unknown[0]!r} is none of {', '.join(self.codes)}")
+        return np.array([weights[c] for c in self.codes])
+
+    def _check_texts(self):
+        """Raises UserError for what evaluation could not use."""
+        self._weights(None)
+        parts = {split: self.parts[split] for split in ("valid", "test") if self.config.data[split]}
+        _ = self.elsewhere  # a wrong data.test_on is told now
+        shortest = evaluation.LENGTHS[0]
+        for split, some in parts.items():
+            for code, text in zip(self.codes, some, strict=True):
+                if len(text) < shortest:
+                    raise UserError(
+                        f"the {split} text of {code!r} has {len(text)} characters; {shortest} are "
+                        f"needed: give a longer text or a larger --config.data.{split}, or 0 for none"
+                    )
 
     def _backward(self, member):
         """Whether a member reads strings from their end: every second model of a language, if any."""
         replica = member if self.config.model.shared else member // len(self.codes)
         return (replica % 2 == 1) & self.config.ensemble.backward
 
-    def _save(self, run):
+    def _save(self, run, temperature):
         names = {"languages": self.codes, "scripts": self.scripts}
-        record = names | {"temperature": self.temperature}
-        zd.write_bytes(run / "detector.json", (json.dumps(record, indent=2) + "\n").encode())
+        record = names | {"temperature": temperature}
+        write_bytes(run / "detector.json", (json.dumps(record, indent=2) + "\n").encode())
 
     def _encode(self, string, whole):
         if whole:
-            string = zd.clean_text(string, self.config.data.lowercase)
-            string = zd.between_spaces(string) if self.config.data.ends == "spaces" else string
+            string = texts.clean(string, self.config.data.lowercase)
+            string = between_spaces(string) if self.config.data.ends == "spaces" else string
         return self.alphabet.encode(string)
 
     def _rivals(self, label, key):
@@ -348,7 +373,7 @@ class LanguageDetectionTask:
 
     def _log_p(self, params, tokens, label, key=None):
         """log P of every token (B, T) by one model, from the start."""
-        inputs = jnp.concatenate([jnp.full_like(tokens[:, :1], zd.START), tokens[:, :-1]], axis=1)
+        inputs = jnp.concatenate([jnp.full_like(tokens[:, :1], START), tokens[:, :-1]], axis=1)
         _, values = self._apply(params, None, inputs, tokens, label, key)
         return values
 
@@ -362,7 +387,7 @@ class LanguageDetectionTask:
             after, logits = self.model.apply(
                 params, inputs, carry, label, train=key is not None, rngs=rngs
             )
-            return after, -optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+            return after, -cross_entropy(logits, targets)
 
         rows, length = inputs.shape
         most = _LOGITS // (rows * self.alphabet.size)
@@ -374,14 +399,14 @@ class LanguageDetectionTask:
             return a.reshape(rows, -1, size).swapaxes(0, 1)
 
         carry = self.model.carry(rows) if carry is None else carry
-        after, found = lax.scan(piece, carry, (pieces(inputs), pieces(targets)))
-        return after, found.swapaxes(0, 1).reshape(rows, length)
+        after, log_p = lax.scan(piece, carry, (pieces(inputs), pieces(targets)))
+        return after, log_p.swapaxes(0, 1).reshape(rows, length)
 
     def _allowed(self, strings, wanted):
-        found = np.zeros((len(strings), len(self.codes)), bool)
+        allowed = np.zeros((len(strings), len(self.codes)), bool)
         scripts = [s for s, w in zip(self.scripts, wanted, strict=True) if w]
-        found[:, wanted] = likelihood.candidates(strings, scripts)
-        return found
+        allowed[:, wanted] = likelihood.candidates(strings, scripts)
+        return allowed
 
     @property
     def _shares(self):
@@ -422,64 +447,45 @@ class LanguageDetectionTask:
         return after, each.mean(axis=0)
 
     def _valid_loss(self, params):
-        """Nats a character of the validation part in windows from a fresh state, (members,)."""
-        window, found = self.config.data.window, []
-        data = self.data("valid")
-        for label, (tokens, n) in enumerate(zip(data["tokens"], data["n"], strict=True)):
-            starts = np.arange(0, max(1, n - window + 1), window)[:64]
-            at = np.resize(starts, 64)[:, None] + np.arange(window)
-            found.append(self._loss_of(params, tokens[np.minimum(at, n - 1)], jnp.int32(label)))
-        found = np.array(found)  # (languages, models)
-        if self.config.model.shared:
-            return found.mean(axis=0)
-        return np.array([found[m % len(self.codes), m] for m in range(self.members)])
+        """(members,) nats a character of the validation part, read once, in windows from a fresh state:
+        the mean over languages, or over that of a member alone."""
+        n, shared = len(self.codes), self.config.model.shared
+        losses = np.zeros((n, self.members))
+        for label, text in enumerate(self.parts["valid"]):
+            mine = np.arange(0 if shared else label, self.members, 1 if shared else n)
+            models = jax.tree.map(lambda a, mine=mine: a[mine], params)
+            tokens, weights = self._windows(self.alphabet.encode(text))
+            total = 0.0
+            for some, weight in zip(tokens, weights, strict=True):
+                nats = self._nats(models, jnp.asarray(mine), some, weight, jnp.int32(label))
+                total += np.asarray(nats, np.float64)
+            losses[label, mine] = total / len(text)
+        return losses.mean(axis=0) if shared else losses.sum(axis=0)
+
+    def _windows(self, tokens):
+        """Tokens (N,) as windows side by side, and weights that count each token once (the last window
+        begins early enough to be whole), both (blocks, rows, window)."""
+        n = len(tokens)
+        width = min(self.config.data.window, n)
+        starts = np.arange(0, n, width)
+        at = np.minimum(starts, n - width)[:, None] + np.arange(width)
+        fill = [(0, -len(starts) % _VALID_ROWS), (0, 0)]
+        weights = np.pad((at >= starts[:, None]).astype(np.float32), fill)
+        shape = (-1, _VALID_ROWS, width)
+        return np.pad(tokens[at], fill).reshape(shape), weights.reshape(shape)
 
     @partial(jax.jit, static_argnums=0)
-    def _loss_of(self, params, tokens, label):
+    def _nats(self, params, members, tokens, weights, label):
+        """(members,) the sum of -log P of tokens (B, T) with weights (B, T)."""
+
         def one(at):
             member, mine = at
-            read = _turned(tokens, self._backward(member))
-            return -jnp.mean(self._log_p(mine, read, jnp.full(len(read), label)))
+            backward = self._backward(member)
+            log_p = self._log_p(mine, _turned(tokens, backward), jnp.full(len(tokens), label))
+            return -jnp.sum(log_p * _turned(weights, backward))
 
-        return lax.map(one, (jnp.arange(self.members), params))
+        return lax.map(one, (members, params))
 
 
 def _turned(tokens, backward):
     return jnp.where(backward, tokens[:, ::-1], tokens)
-
-
-def check(config: ConfigDict) -> None:
-    """Raises UserError for a key out of range."""
-    c = config
-    choose(c, "model.cell", CELLS)
-    choose(c, "data.ends", ("none", "spaces"))
-    choose(c, "baselines", ("none", "ngrams"))
-    for key in ("best.metric", "target.metric"):
-        choose(c, key, ("", "valid_loss"))
-    for key in ("batch_size", "data.window", "data.min_count", "ensemble.members"):
-        require(c, key, 1)
-    for key in ("model.hidden", "model.layers"):
-        require(c, key, 1)
-    for key in ("model.embed", "model.class_embed"):
-        require(c, key, 0)
-    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
-        require(c, f"model.{key}", 0, 0.99)
-    for key in ("data.valid", "data.test"):
-        require(c, key, 0, 0.9)
-    for key in ("discriminative", "margin", "contamination"):
-        require(c, key, 0, 1)
-    require(c, "contenders", 2)
-    if c.discriminative and not c.model.shared:
-        raise UserError(
-            f"--config.discriminative={c.discriminative}: needs --config.model.shared, one model for "
-            "all languages; the members of a bank know nothing of each other"
-        )
-    if c.ensemble.backward and c.ensemble.members < 2:
-        raise UserError(
-            "--config.ensemble.backward=True: every second member reads backwards; needs "
-            "--config.ensemble.members of 2 or more"
-        )
-    if c.best.metric and not c.data.valid:
-        raise UserError(
-            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
-        )

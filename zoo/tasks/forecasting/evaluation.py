@@ -1,4 +1,4 @@
-"""What forecasts are worth: scores beside baselines on the same rows, intervals, plots, tables."""
+"""What forecasts are worth: scores beside baselines on the same rows, intervals, tables."""
 
 import csv
 import io
@@ -7,8 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data import DataError, Table, calendar, frames, read_bytes, write_bytes
-from zoo.tasks import baselines, scores
+from zoo.data.errors import DataError
+from zoo.data.files import read_bytes, write_bytes
+from zoo.data.series import calendar, frames
+from zoo.data.series.table import Table
+from zoo.tasks.forecasting import baselines, plots, scores
+from zoo.tasks.protocol import Evaluation
 
 LEVELS = (0.8, 0.95)
 
@@ -41,28 +45,28 @@ class Backtest(NamedTuple):
         """One step ahead: rmse, mae, mase, smape. All H steps, from rolling origins: the same with
         "_ahead". scaled_mse and scaled_mae are of all H steps in units of each series' scale."""
         actual = frames.values(self.frame, self.truth)
-        found = self._scores(actual, frames.values(self.frame, self.z), self.split)
-        found |= self._scaled(self.truth - self.z, self.split)
+        metrics = self._scores(actual, frames.values(self.frame, self.z), self.split)
+        metrics |= self._scaled(self.truth - self.z, self.split)
         if self.source and self.split == "test":
             look_back, skip = self.source
             series, t = self.origins.T
             ends = self.frame.ends[series]
             kept = (t >= ends[:, 1] + look_back) & (t < ends[:, 2] - skip)
             forecast = frames.values(self.frame, self.z)
-            found["test_rmse_source"] = scores.rmse(actual[kept, 0], forecast[kept, 0])
-        return found
+            metrics["test_rmse_source"] = scores.rmse(actual[kept, 0], forecast[kept, 0])
+        return metrics
 
     def interval_scores(self, residuals: np.ndarray) -> dict[str, float]:
         """One step ahead: the share of values inside each interval, and the mean pinball loss."""
-        truth, found = self.truth[:, :1], {}
-        losses = []
+        truth, metrics, losses = self.truth[:, :1], {}, []
         for level in LEVELS:
             low, high = self.interval(residuals, level)
-            found[f"coverage_{level * 100:.0f}"] = scores.coverage(truth, low[:, :1], high[:, :1])
+            share = scores.coverage(truth, low[:, :1], high[:, :1])
+            metrics[f"coverage_{level * 100:.0f}"] = share
             for bound, quantile in ((low, (1 - level) / 2), (high, (1 + level) / 2)):
                 losses.append(self._pinball(bound, quantile))
         losses.append(self._pinball(self.z, 0.5))
-        return found | {"pinball": float(np.mean(losses))}
+        return metrics | {"pinball": float(np.mean(losses))}
 
     def interval(self, residuals: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
         """(low, high), each z (n, H), that hold a share ``level`` of what comes."""
@@ -104,31 +108,31 @@ class Backtest(NamedTuple):
                     half[row, h] = _width(known, level)
         return half
 
-    def baseline_scores(self, others: dict[str, np.ndarray]) -> dict[str, float]:
+    def baseline_scores(self, forecasts: dict[str, np.ndarray]) -> dict[str, float]:
         """rmse and mase of each baseline (n, H), one step ahead and "_ahead", and its scaled errors."""
-        found: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         actual = frames.values(self.frame, self.truth)
-        for name, forecast in others.items():
+        for name, forecast in forecasts.items():
             values = self._scores(actual, forecast, name)
-            found |= {k: v for k, v in values.items() if "_rmse" in k or "_mase" in k}
+            metrics |= {k: v for k, v in values.items() if "_rmse" in k or "_mase" in k}
             if not self.frame.logs:
-                found |= self._scaled(actual - forecast, name)
-        return found
+                metrics |= self._scaled(actual - forecast, name)
+        return metrics
 
     def _scores(self, actual, forecast, name):
         parts = [("", actual[:, :1], forecast[:, :1])]
         whole = np.isfinite(actual).all(axis=1)
         if actual.shape[1] > 1 and whole.any():
             parts.append(("_ahead", actual[whole], forecast[whole]))
-        found = {}
+        metrics = {}
         for suffix, a, f in parts:
             series = self.origins[whole, 0] if suffix else self.origins[:, 0]
-            found[f"{name}_rmse{suffix}"] = scores.rmse(a, f)
-            found[f"{name}_mae{suffix}"] = scores.mae(a, f)
+            metrics[f"{name}_rmse{suffix}"] = scores.rmse(a, f)
+            metrics[f"{name}_mae{suffix}"] = scores.mae(a, f)
             if (mase := self._mase(a, f, series)) is not None:
-                found[f"{name}_mase{suffix}"] = mase
-            found[f"{name}_smape{suffix}"] = scores.smape(a, f)
-        return found
+                metrics[f"{name}_mase{suffix}"] = mase
+            metrics[f"{name}_smape{suffix}"] = scores.smape(a, f)
+        return metrics
 
     def _scaled(self, errors, name):
         whole = np.isfinite(errors).all(axis=1)
@@ -155,19 +159,19 @@ class Backtest(NamedTuple):
         return scores.pinball(actual, frames.values(self.frame, z[:, :1]), quantile)
 
 
-def others(
+def baseline_forecasts(
     table: Table, frame: frames.Frame, horizon: int, classical: bool
 ) -> dict[str, np.ndarray]:
     """name -> (n, horizon): baselines from every origin of the test part, in the series' unit; those
     that every series has."""
-    found = []
+    each = []
     for values, (_, start, end) in zip(table.values, frame.ends, strict=True):
         # Origins near the end look past it: their forecasts are made, and need no truth.
         values = np.append(values[:end], np.full(horizon - 1, values[end - 1]))
         season = table.frequency.season
-        found.append(baselines.forecasts(values, start, horizon, season, classical=classical))
-    common = [n for n in found[0] if all(n in f for f in found)]
-    return {n: np.concatenate([f[n] for f in found]) for n in common}
+        each.append(baselines.forecasts(values, start, horizon, season, classical=classical))
+    common = [n for n in each[0] if all(n in f for f in each)]
+    return {n: np.concatenate([f[n] for f in each]) for n in common}
 
 
 def half_widths(residuals: np.ndarray, level: float, horizon: int) -> np.ndarray:
@@ -178,8 +182,8 @@ def half_widths(residuals: np.ndarray, level: float, horizon: int) -> np.ndarray
     """
     widths = []
     for column in residuals.T:
-        found = column[np.isfinite(column)]
-        widths.append(_width(found, level) if len(found) else (widths[-1] if widths else np.nan))
+        errors = column[np.isfinite(column)]
+        widths.append(_width(errors, level) if len(errors) else (widths[-1] if widths else np.nan))
     last = len(widths)
     widths += [widths[-1] * np.sqrt(h / last) for h in range(last + 1, horizon + 1)]
     return np.array(widths[:horizon])
@@ -192,11 +196,11 @@ def _width(errors, level):
     return np.sort(np.abs(errors))[min(len(errors), int(np.ceil((len(errors) + 1) * level))) - 1]
 
 
-def summary(metrics: dict[str, float], found: Backtest) -> str:
+def summary(metrics: dict[str, float], backtest: Backtest) -> str:
     """The scores of the model and the baselines as a table, and who won."""
-    table, horizon = found.table, found.z.shape[1]
-    unit, season = found.table.frequency.name, found.table.frequency.season
-    first, last = found.origins[:, 1].min(), found.frame.ends[0, 2] - 1
+    table, horizon = backtest.table, backtest.z.shape[1]
+    unit, season = backtest.table.frequency.name, backtest.table.frequency.season
+    first, last = backtest.origins[:, 1].min(), backtest.frame.ends[0, 2] - 1
     times = [calendar.show(table.times[0][t], table.frequency) for t in (first, last)]
     names = [k.removesuffix("_rmse") for k in metrics if k.endswith("_rmse")]
     names = ["test", *(n for n in names if n not in ("train", "valid", "test"))]
@@ -210,9 +214,9 @@ def summary(metrics: dict[str, float], found: Backtest) -> str:
         values = [metrics.get(f"{name}_{c}") for c in columns]
         cells = ["-" if v is None else f"{v:.4g}" for v in values]
         rows.append(["this model" if name == "test" else name.replace("_", " "), *cells])
-    what = f"{len(table.names)} series" if len(table.names) > 1 else table.names[0]
+    title = f"{len(table.names)} series" if len(table.names) > 1 else table.names[0]
     lines = [
-        f"{what}, {times[0]} to {times[1]}, one {unit} ahead"
+        f"{title}, {times[0]} to {times[1]}, one {unit} ahead"
         + (f" and {horizon} ahead from rolling origins" if ahead else "")
         + (f"; season {season}" if season > 1 else ""),
         *_aligned([["", *heads], *rows]),
@@ -232,26 +236,25 @@ def summary(metrics: dict[str, float], found: Backtest) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(task, params, metrics: dict, run: Path) -> None:
-    """Writes what a finished run shows: backtest.csv, residuals.npy, summary.txt, plots."""
-    residuals = task.residuals(params)
+def write(task, params, evaluated: Evaluation, run: Path) -> None:
+    """Writes predictions.csv, backtest.csv, residuals.npy, summary.txt and plots."""
+    shown = evaluated.shown
+    residuals = shown["residuals"] if "residuals" in shown else task.residuals(params)
     buffer = io.BytesIO()
     np.save(buffer, residuals)
     write_bytes(run / "residuals.npy", buffer.getvalue())
-    after, horizon, table = [], task.config.horizon, task.table
+    predictions, horizon, table = [], task.config.horizon, task.table
     if table.features:  # as far as they are known in advance
         rows = zip(table.known, table.values, strict=True)
         horizon = min(horizon, *(len(k) - len(v) for k, v in rows))
     if horizon:
-        after = task.predict(params, residuals, horizon, 0.95)
-        write_bytes(run / "predictions.csv", to_csv(after).encode())
-    found = task.backtest(params, "test") if len(task.origins("test")) else None
-    if found is not None:
-        write_bytes(run / "backtest.csv", _rows(found, residuals, task.baselines).encode())
-        write_bytes(run / "summary.txt", summary(metrics, found).encode())
-    from zoo.tasks import plots
-
-    plots.draw(task, params, residuals, after, run)
+        predictions = task.predict(params, residuals, horizon, 0.95)
+        write_bytes(run / "predictions.csv", to_csv(predictions).encode())
+    if (test := shown.get("test")) is not None:
+        rows = _rows(test, residuals, shown["baselines"])
+        write_bytes(run / "backtest.csv", to_csv(rows).encode())
+        write_bytes(run / "summary.txt", summary(evaluated.metrics, test).encode())
+    plots.draw(task, shown | {"residuals": residuals}, predictions, run)
 
 
 def read_residuals(run: Path) -> np.ndarray:
@@ -273,15 +276,17 @@ def to_csv(rows: list[dict]) -> str:
     return out.getvalue()
 
 
-def _rows(found, residuals, others):
-    low, high = (frames.values(found.frame, z)[:, 0] for z in found.interval(residuals, 0.95))
-    actual, forecast = (frames.values(found.frame, z)[:, 0] for z in (found.truth, found.z))
-    table, rows = found.table, []
-    for k, (i, t) in enumerate(found.origins):
+def _rows(backtest, residuals, baselines):
+    low, high = (frames.values(backtest.frame, z)[:, 0] for z in backtest.interval(residuals, 0.95))
+    actual, forecast = (
+        frames.values(backtest.frame, z)[:, 0] for z in (backtest.truth, backtest.z)
+    )
+    table, rows = backtest.table, []
+    for k, (i, t) in enumerate(backtest.origins):
         row = {"series": table.names[i], "time": calendar.show(table.times[i][t], table.frequency)}
         row |= {"actual": actual[k], "forecast": forecast[k], "lower": low[k], "upper": high[k]}
-        rows.append(row | {name: other[k, 0] for name, other in others.items()})
-    return to_csv(rows)
+        rows.append(row | {name: values[k, 0] for name, values in baselines.items()})
+    return rows
 
 
 def _aligned(rows):

@@ -42,20 +42,21 @@ def leaves(tree: Any) -> dict[str, np.ndarray]:
     return dict(sorted((jax.tree_util.keystr(p), np.asarray(x)) for p, x in flat))
 
 
+def digest(array: np.ndarray) -> str:
+    """sha256 of an array's dtype, shape and bytes."""
+    whole = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    whole.update(np.ascontiguousarray(array).tobytes())
+    return whole.hexdigest()
+
+
 def digests(tree: Any) -> dict[str, str]:
-    """path -> sha256 of a leaf's dtype, shape and bytes."""
-    return {path: _sha256(f"{x.dtype} {x.shape}", x) for path, x in leaves(tree).items()}
+    """path -> digest of each leaf."""
+    return {path: digest(x) for path, x in leaves(tree).items()}
 
 
 def fingerprint(tree: Any) -> str:
     """One sha256 over all leaves: sorted path, dtype, shape and bytes."""
     whole = hashlib.sha256()
-    for path, digest in digests(tree).items():
-        whole.update(f"{path} {digest}\n".encode())
+    for path, one in digests(tree).items():
+        whole.update(f"{path} {one}\n".encode())
     return whole.hexdigest()
-
-
-def _sha256(header, x):
-    digest = hashlib.sha256(header.encode())
-    digest.update(np.ascontiguousarray(x).tobytes())
-    return digest.hexdigest()

@@ -25,27 +25,27 @@ def ngrams(strings: Sequence[str], labels: np.ndarray) -> dict[str, Scorer]:
             table = counts.transform(strings)
             if hasattr(model, "predict_joint_log_proba"):
                 return model.predict_joint_log_proba(table)
-            found = model.decision_function(table)
-            return np.stack([0 * found, found], axis=1) if found.ndim == 1 else found
+            values = model.decision_function(table)
+            return np.stack([0 * values, values], axis=1) if values.ndim == 1 else values
 
         return score
 
-    found = {"naive_bayes": scorer(MultinomialNB(alpha=0.1), (1, 4))}
+    scorers = {"naive_bayes": scorer(MultinomialNB(alpha=0.1), (1, 4))}
     if len(set(labels.tolist())) == 2:
-        found["logistic_regression"] = scorer(LogisticRegression(C=1.0, max_iter=500), (1, 5))
-    return found
+        scorers["logistic_regression"] = scorer(LogisticRegression(C=1.0, max_iter=500), (1, 5))
+    return scorers
 
 
 def installed(codes: Sequence[str]) -> dict[str, Scorer]:
     """name -> strings to scores (n, languages) of lingua and py3langid, among these languages only;
     {} for what is not installed or does not know all of them."""
-    found = {}
+    scorers = {}
     for name, make in (("lingua", _lingua), ("py3langid", _py3langid)):
         try:
-            found[name] = make(codes)
+            scorers[name] = make(codes)
         except (ImportError, AttributeError, KeyError, ValueError):
             continue
-    return found
+    return scorers
 
 
 def _lingua(codes):

@@ -7,11 +7,13 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from zoo import config as configs
+from zoo import tasks
 from zoo.data.files import write_bytes
 from zoo.errors import UserError
 
-_WORDS = {"about", "to_beat", "show"}  # what the results table says; they change no run
-_OURS = {"config.json", "metrics.jsonl", "result.json", "checkpoints"}
+# What the README's results say, in this version and in 0.1; they change no run.
+_WORDS = {"about", "results", "to_beat", "show"}
+_OURS = {"config.json", "data.json", "metrics.jsonl", "result.json", "checkpoints"}
 
 
 class Folder:
@@ -50,33 +52,59 @@ def open_folder(path: Path) -> Folder:
     return Folder(path, lock)
 
 
-def check_config(path: Path, config: ConfigDict) -> None:
-    """Writes config.json, or checks that the one that is there says the same.
+def check(path: Path, config: ConfigDict, data: dict) -> None:
+    """Writes config.json and data.json, or checks that those that are there say the same.
 
-    Raises UserError that names a key whose value differs.
+    ``data`` is what the task has learned of its data. Raises UserError that names a key whose value
+    differs, or says that the data is other data.
     """
-    file = path / "config.json"
-    if not file.exists():
-        write(file, configs.to_json(config))
-    before, config = read_config(path), configs.from_json(configs.to_json(config))
+    record = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    if not (path / "config.json").exists():
+        write(path / "data.json", record)
+        write(path / "config.json", configs.to_json(config))
+        return
+    before, config = read_config(path), tasks.restored_config(configs.to_json(config))
     if keys := [k for k in configs.differences(before, config) if k not in _WORDS]:
         old, new = (_value(c, keys[0]) for c in (before, config))
-        others = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+        more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
         raise UserError(
-            f"--run={path}: began with {keys[0]}={old}, now {new}{others}; give another --run, or "
+            f"--run={path}: began with {keys[0]}={old}, now {new}{more}; give another --run, or "
             "delete that folder"
         )
+    check_data(path, config, data)
+    if not (path / "data.json").exists():  # a run of 0.1
+        write(path / "data.json", record)
+
+
+def check_data(path: Path, config: ConfigDict, data: dict) -> None:
+    """Raises UserError where a run began with other data than ``data`` describes."""
+    if data["digest"] != (read_data(path) or data)["digest"]:
+        name = config.data.get("path") or config.data.get("name")
+        raise UserError(f"{name}: not the data that {path} began with")
+
+
+def read_data(path: Path) -> dict | None:
+    """What the task of a run has learned of its data; None where nobody has kept it."""
+    if (file := path / "data.json").is_file():
+        return json.loads(file.read_text(encoding="utf-8"))
+    # Until 0.1 the digest was a key of the config.
+    record = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    digest = record.get("data", {}).get("sha256")
+    return {"digest": digest} if digest else None
 
 
 def read_config(path: Path) -> ConfigDict:
-    """The config that a run was made with. Raises UserError where ``path`` is no run."""
+    """The config that a run was made with, laid over today's defaults of its task: a key that came later
+    has its default. Raises UserError where ``path`` is no run."""
     file = path / "config.json"
     if not path.is_dir():
         raise UserError(f"--run={path}: no such folder")
     if not file.is_file():
         raise UserError(f"--run={path}: not a run of train.py: it has no config.json")
     try:
-        return configs.from_json(file.read_text(encoding="utf-8"))
+        return tasks.restored_config(file.read_text(encoding="utf-8"))
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(f"{file}: not JSON: {error}") from error
 

@@ -24,18 +24,18 @@ import numpy as np
 from jax import lax
 from ml_collections import ConfigDict
 
-from zoo import data as zd
 from zoo import random
-from zoo.config import choose
-from zoo.data import frames
-from zoo.errors import UserError
+from zoo.data.batches import cut, take
+from zoo.data.series import calendar, frames, read
+from zoo.data.series.table import Table, digest, first_rows, load_table, save_table
 from zoo.models import Forecaster
-from zoo.tasks import backtest, limits
-from zoo.tasks.protocol import Sum
+from zoo.tasks.forecasting import evaluation, limits
+from zoo.tasks.forecasting.config import check
+from zoo.tasks.protocol import Evaluation, Sum
 
 _BLOCK = 1024  # windows of the evaluation that are forecast at once
 
-_LOSSES = {
+LOSSES = {
     "mse": jnp.square,
     "mae": jnp.abs,
     "huber": lambda e: jnp.where(jnp.abs(e) < 1, 0.5 * e * e, jnp.abs(e) - 0.5),
@@ -45,18 +45,17 @@ _LOSSES = {
 class ForecastingTask:
     """The Task over a Forecaster; see ``zoo.tasks.protocol`` for what each method promises."""
 
-    def __init__(self, config: ConfigDict, table: zd.Table | None = None):
+    def __init__(self, config: ConfigDict):
         """The series are read when they are first needed. Raises UserError for keys out of range."""
-        choose(config, "loss", _LOSSES)
-        limits.check(config)
+        check(config)
         self.config = config
-        self._given = table
-        self._asked, self._answers = None, {}
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "ForecastingTask":
         """The task of a run, with the series that it was trained on; nothing else is read."""
-        return cls(config, zd.load_table(run / "series.npz"))
+        task = cls(config)
+        task.table = load_table(run / "series.npz")
+        return task
 
     @property
     def members(self) -> int:
@@ -64,25 +63,22 @@ class ForecastingTask:
         n = self.config.ensemble.members
         return n if n > 1 else 0
 
+    @property
+    def loss_unit(self) -> str:
+        """What the loss is measured in."""
+        return f"{self.config.loss}, scaled"
+
     @cached_property
-    def table(self) -> zd.Table:
+    def table(self) -> Table:
         """The series."""
         d = self.config.data
-        if self._given is not None:
-            return self._given
-        table = (
-            self.read(d.path) if d.path else zd.named(d.name, missing=d.missing, **self._columns())
-        )
-        table = zd.first_rows(table, d.rows) if d.rows else table
-        digest = zd.digest(table)
-        if d.sha256 and d.sha256 != digest:
-            raise UserError(f"{d.path or d.name}: not the series that this run began with")
-        d.sha256 = digest
-        return table
+        options = {"missing": d.missing, **self._columns()}
+        table = self.read(d.path) if d.path else read.named(d.name, **options)
+        return first_rows(table, d.rows) if d.rows else table
 
-    def read(self, path: str) -> zd.Table:
+    def read(self, path: str) -> Table:
         """Series of the kind that this task is about, from another file."""
-        return zd.read_series(path, missing=self.config.data.missing, **self._columns())
+        return read.read_series(path, missing=self.config.data.missing, **self._columns())
 
     @property
     def frame(self) -> frames.Frame:
@@ -92,13 +88,16 @@ class ForecastingTask:
     @cached_property
     def views(self) -> list[frames.View]:
         """The series as the members see them. Raises UserError where one is too short."""
-        views = self._views(self.table, max(self.config.horizon, self.config.model.horizon))
+        views = self._views(self.table, self._reach(self.config.horizon))
         frame = views[0].frame
         limits.check_lengths(self.config, self.table, views)
         for name, values, end in zip(self.table.names, self.table.values, frame.ends, strict=True):
             if np.ptp(values[: end[0]]) == 0:
-                what = "is constant in its training part: nothing can be learned from it"
-                print(f"warning: series {name!r} {what}", file=sys.stderr)
+                print(
+                    f"warning: series {name!r} is constant in its training part: nothing can be "
+                    "learned from it",
+                    file=sys.stderr,
+                )
         return views
 
     @cached_property
@@ -113,8 +112,17 @@ class ForecastingTask:
         """Features of every time that are known in advance."""
         return self.frame.known.shape[2]
 
-    def prepare(self, run: Path) -> None:
-        zd.save_table(run / "series.npz", self.table)
+    def describe_data(self):
+        _ = self.views  # series that are too short are told now
+        rows = {name: len(v) for name, v in zip(self.table.names, self.table.values, strict=True)}
+        return {
+            "digest": digest(self.table),
+            "rows": rows,
+            "frequency": self.table.frequency.name,
+        }
+
+    def prepare(self, run):
+        save_table(run / "series.npz", self.table)
 
     def init(self, key):
         return self.model.init(key, *self._example())
@@ -147,7 +155,7 @@ class ForecastingTask:
             order = jax.random.permutation(random.key(self.config.seed, "data", epoch), order)
         return jnp.concatenate([order, jnp.full(-n % size, n, jnp.int32)])
 
-    def indices(self, order, i, member=0):
+    def indices(self, order, i, member):
         size = self.config.batch_size
         return lax.dynamic_slice(order, (i * size,), (size,)), jnp.asarray(member)
 
@@ -159,15 +167,15 @@ class ForecastingTask:
         weight = jnp.ones(size)
         if n % size:
             weight, at = (at < n).astype(jnp.float32), jnp.minimum(at, n - 1)
-        batch = self._windows(data, zd.take(data["origins"], at), view)
+        batch = self._windows(data, take(data["origins"], at), view)
         if self.config.model.stateful:
-            batch["new"] = zd.take(data["new"], at)
+            batch["new"] = take(data["new"], at)
         if self._kept is not None:
             weight = weight * jnp.asarray(data["kept"])[member, at]
         return batch | {"weight": weight, "view": view}
 
     def loss(self, params, carry, batch, key):
-        measure = _LOSSES[self.config.loss]
+        measure = LOSSES[self.config.loss]
         horizon = self.config.model.horizon
         window, target = batch["window"][:, :-horizon], batch["window"][:, -horizon:]
         if self.config.model.stateful:
@@ -183,48 +191,45 @@ class ForecastingTask:
         return {"loss": Sum(jnp.sum(values * batch["weight"]), weight)}, after
 
     def evaluate(self, params, split):
-        origins = self.origins(split)
-        if not len(origins):
-            return {}
-        found = self.backtest(params, split)
+        """``shown`` has the Backtest of the split by its name, and of the test part "residuals", those
+        that make intervals, and "baselines", their forecasts."""
+        if not len(self.origins(split)):
+            return Evaluation({}, {})
+        backtest = self.backtest(params, split)
         if split == "train":
-            return {"train_rmse": found.scores()["train_rmse"]}
-        values = {f"{split}_loss": self._split_loss(params, split)} | found.scores()
-        if split == "test":
-            values |= found.interval_scores(self.residuals(params))
-            values |= found.baseline_scores(self.baselines)
-        return values
+            return Evaluation({"train_rmse": backtest.scores()["train_rmse"]}, {split: backtest})
+        metrics = {f"{split}_loss": self._split_loss(params, split)} | backtest.scores()
+        if split == "valid":
+            return Evaluation(metrics, {split: backtest})
+        residuals = self.residuals(params, backtest)
+        metrics |= backtest.interval_scores(residuals)
+        metrics |= backtest.baseline_scores(self.baselines)
+        shown = {split: backtest, "residuals": residuals, "baselines": self.baselines}
+        return Evaluation(metrics, shown)
 
-    def observe(self, params, step, record):
+    def sample(self, params, metrics):
         return "", ""
 
-    def unit(self):
-        return f"{self.config.loss}, scaled"
+    def artifacts(self, params, evaluated, run):
+        evaluation.write(self, params, evaluated, run)
 
-    def artifacts(self, params, run, metrics):
-        backtest.write(self, params, metrics, run)
-
-    def backtest(self, params, split: str) -> backtest.Backtest:
+    def backtest(self, params, split: str) -> evaluation.Backtest:
         """The forecasts of a split from every origin in it, beside what came."""
-
-        def make():
-            origins = self.origins(split)
-            u = self.forecasts(params, origins, self.config.horizon)
-            skip = self.config.data.skip_last
-            source = (self.config.model.length, skip) if skip else None
-            z = frames.combine(self.views, origins, u)
-            found = backtest.Backtest(self.table, self.frame, split, origins, z, source)
-            if split == "test" and (recent := self.config.ensemble.recent):
-                found = found._replace(before=self._errors(params), recent=recent)
-            return found
-
-        return self._once(params, split, make)
+        origins = self.origins(split)
+        u = self.forecasts(params, origins, self.config.horizon)
+        skip = self.config.data.skip_last
+        source = (self.config.model.length, skip) if skip else None
+        z = frames.combine(self.views, origins, u)
+        backtest = evaluation.Backtest(self.table, self.frame, split, origins, z, source)
+        if split == "test" and (recent := self.config.ensemble.recent):
+            return backtest._replace(before=self._errors(params), recent=recent)
+        return backtest
 
     @cached_property
     def baselines(self) -> dict[str, np.ndarray]:
         """name -> (n, horizon): what other methods forecast from the origins of the test part."""
         classical = self.config.baselines == "classical"
-        return backtest.others(self.table, self.frame, self.config.horizon, classical)
+        return evaluation.baseline_forecasts(self.table, self.frame, self.config.horizon, classical)
 
     def origins(self, split: str, horizon: int = 1) -> np.ndarray:
         """(n, 2) of (series, row): where forecasts of a split begin, ``horizon`` rows of it ahead."""
@@ -232,16 +237,14 @@ class ForecastingTask:
         need = min(view.need for view in self.views)
         return frames.origins(self.frame, split, need, horizon, skip)
 
-    def residuals(self, params) -> np.ndarray:
+    def residuals(self, params, test: evaluation.Backtest | None = None) -> np.ndarray:
         """(n, horizon) errors z - forecast over the scale of each series, on what was not trained on.
 
         From what each member has held out, else from the validation part, else (too small then, but
         all there is) from the training part. NaN where a series ends before the horizon. With
-        ``ensemble.recent`` the last ones of each series, the test part included.
+        ``ensemble.recent`` the last ones of each series, those of ``test`` included, where it is given.
         """
-        if self.config.ensemble.recent and len(self.origins("test")):
-            return self.backtest(params, "test").latest()
-        return self._once(params, "residuals", lambda: self._errors(params)[1])
+        return test.latest() if test and test.recent else self._errors(params)[1]
 
     def _errors(self, params):
         """((m,) series, (m, H) residuals) on what was not trained on, before the test part."""
@@ -255,7 +258,7 @@ class ForecastingTask:
         return origins[:, 0], errors / self.frame.scale[origins[:, 0], None]
 
     def predict(
-        self, params, residuals, horizon: int, level: float, table: zd.Table | None = None
+        self, params, residuals, horizon: int, level: float, table: Table | None = None
     ) -> list[dict]:
         """What comes after the end of every series: series, time, forecast, lower, upper.
 
@@ -264,17 +267,16 @@ class ForecastingTask:
         """
         table = table or self.table
         limits.check_input(self.table, table, max(view.need for view in self.views), horizon)
-        blocks = -(-horizon // self.config.model.horizon)
-        views = self._views(table, blocks * self.config.model.horizon, like=self.views)
+        views = self._views(table, self._reach(horizon), like=self.views)
         frame = views[0].frame
-        half = backtest.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
+        half = evaluation.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
         z = self._after(params, views, horizon)
         numbers = [frames.values(frame, a) for a in (z, z - half, z + half)]
         rows = []
         for i, name in enumerate(table.names):
-            times = zd.calendar.following(table.times[i], horizon, table.frequency)
+            times = calendar.following(table.times[i], horizon, table.frequency)
             for h, time in enumerate(times):
-                row = {"series": name, "time": zd.calendar.show(time, table.frequency)}
+                row = {"series": name, "time": calendar.show(time, table.frequency)}
                 columns = ("forecast", "lower", "upper")
                 rows.append(
                     row | {k: float(a[i, h]) for k, a in zip(columns, numbers, strict=True)}
@@ -290,19 +292,18 @@ class ForecastingTask:
         carry, parts = self._per_member(self.model.carry(1)), []
         for block, fresh in zip(rows.reshape(-1, size, 2), new, strict=True):
             if self.config.model.stateful:
-                carry, found = self._roll_on(params, data, block, fresh, carry, horizon)
+                carry, u = self._roll_on(params, data, block, fresh, carry, horizon)
             else:
-                found = self._roll(params, data, block, horizon)
-            parts.append(np.asarray(found))
+                u = self._roll(params, data, block, horizon)
+            parts.append(np.asarray(u))
         return np.concatenate(parts, axis=1)[:, : len(origins)]
 
-    def _once(self, params, name, make):
-        """make(), kept for the parameters last asked about: scores, tables and plots share it."""
-        if params is not self._asked:
-            self._asked, self._answers = params, {}
-        if name not in self._answers:
-            self._answers[name] = make()
-        return self._answers[name]
+    def _reach(self, horizon):
+        """Rows ahead that forecasts of so many read of what is known: whole blocks of model.horizon."""
+        return self._blocks(horizon) * self.config.model.horizon
+
+    def _blocks(self, horizon):
+        return -(-horizon // self.config.model.horizon)
 
     def _after(self, params, views, horizon):
         """z (N, horizon) after the end of every series."""
@@ -324,8 +325,8 @@ class ForecastingTask:
         def one(params, view):
             return self._ahead(params, data, origins, None, horizon, view)[1]
 
-        found = self._each(one)(params, self._view)
-        return found if self.members else found[None]
+        u = self._each(one)(params, self._view)
+        return u if self.members else u[None]
 
     @partial(jax.jit, static_argnums=(0, 6))
     def _roll_on(self, params, data, origins, new, carry, horizon):
@@ -337,20 +338,20 @@ class ForecastingTask:
                 carry = _restart(carry, new[None])
                 return self._ahead(params, data, origin[None], carry, horizon, view)
 
-            carry, found = lax.scan(body, carry, (origins, new))
-            return carry, found[:, 0]
+            carry, u = lax.scan(body, carry, (origins, new))
+            return carry, u[:, 0]
 
-        carry, found = self._each(one)(params, self._view, carry)
-        return carry, found if self.members else found[None]
+        carry, u = self._each(one)(params, self._view, carry)
+        return carry, u if self.members else u[None]
 
     def _ahead(self, params, data, origins, carry, horizon, view):
         """(carry after the windows, forecasts (B, horizon)); forecasts are read as the past."""
         length, block = self.config.model.length, self.config.model.horizon
         series, t = origins[:, 0], origins[:, 1]
         u = data["u"] if self._alike else data["u"][view]
-        window = zd.cut(u, series, t - length, length)
-        blocks = -(-horizon // block)
-        known = zd.cut(data["known"], series, t - length, length + blocks * block)
+        window = cut(u, series, t - length, length)
+        blocks = self._blocks(horizon)
+        known = cut(data["known"], series, t - length, length + blocks * block)
 
         def body(state, i):
             window, carry = state
@@ -376,7 +377,7 @@ class ForecastingTask:
             u[k :: len(self.views)].mean(0) - view.frame.u[origins[:, :1], at]
             for k, view in enumerate(self.views)
         ]
-        return float(np.mean(np.asarray(_LOSSES[self.config.loss](jnp.asarray(errors)))))
+        return float(np.mean(np.asarray(LOSSES[self.config.loss](jnp.asarray(errors)))))
 
     @cached_property
     def _kept(self):
@@ -402,8 +403,8 @@ class ForecastingTask:
 
         u = data["u"] if self._alike else jnp.asarray(data["u"])[view]
         return {
-            "window": zd.cut(u, series, t - c.length, width),
-            "known": zd.cut(data["known"], series, t - c.length, width),
+            "window": cut(u, series, t - c.length, width),
+            "known": cut(data["known"], series, t - c.length, width),
             "series": series,
         }
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from zoo import data as zd
+from zoo.data.text.alphabet import START, script
 
 RULED_OUT = 100.0  # nats that a language left out for its script stays below the best
 BEHIND = 40.0  # nats behind the best at which a language is given up
@@ -33,16 +33,16 @@ def candidates(strings: Sequence[str], scripts: Sequence[Sequence[str]]) -> np.n
     each language; none where no letter is of a script of any."""
     known = sorted(set().union(*scripts))
     uses = np.array([[name in mine for name in known] for mine in scripts])
-    found = np.zeros((len(strings), len(scripts)), bool)
-    for row, string in zip(found, strings, strict=True):
-        counts = Counter(map(zd.script, string))
+    allowed = np.zeros((len(strings), len(scripts)), bool)
+    for row, string in zip(allowed, strings, strict=True):
+        counts = Counter(map(script, string))
         letters = np.array([counts[name] for name in known])
         if "LATIN" in known:
             latin = known.index("LATIN")
             if letters[latin] < letters.sum() and 5 * letters[latin] <= 4 * letters.sum():
                 letters[latin] = 0
         row[:] = (uses & (letters > 0)).any(axis=1)
-    return found
+    return allowed
 
 
 def score(
@@ -60,7 +60,7 @@ def score(
     apart:         a call of ``piece`` takes rows of one language only
     """
     lengths = np.array([len(t) for t in tokens], int)
-    found = np.zeros(allowed.shape)
+    scores = np.zeros(allowed.shape)
     kinds = np.searchsorted(_WIDTHS[:-1], lengths - _HEAD)
     for kind in np.unique(kinds):
         mine = np.flatnonzero(kinds == kind)
@@ -68,13 +68,13 @@ def score(
         for i in range(0, len(mine), size):
             rows = mine[i : i + size]
             some = [tokens[r] for r in rows]
-            found[rows] = _chunk(piece, some, lengths[rows], allowed[rows], contamination, apart)
-    return found
+            scores[rows] = _chunk(piece, some, lengths[rows], allowed[rows], contamination, apart)
+    return scores
 
 
 def trace(piece: Piece, tokens: np.ndarray, languages: int, contamination: float) -> np.ndarray:
     """log P of each character after those before it, (characters, languages)."""
-    symbols = np.concatenate([[zd.START], tokens])[None].astype(np.int32)
+    symbols = np.concatenate([[START], tokens])[None].astype(np.int32)
     each = [piece(np.full(1, label), symbols, None)[1] for label in range(languages)]
     return _contaminated(np.array(each, np.float64)[:, 0].T, contamination)
 
@@ -116,12 +116,12 @@ def _width(start, longest):
 
 def _window(tokens, start, width):
     """Symbols (strings, 1 + width): the one before ``start``, and those from there on."""
-    found = np.full((len(tokens), 1 + width), zd.START, np.int32)
-    for row, t in zip(found, tokens, strict=True):
+    symbols = np.full((len(tokens), 1 + width), START, np.int32)
+    for row, t in zip(symbols, tokens, strict=True):
         part = t[max(0, start - 1) : start + width]
         at = 0 if start else 1
         row[at : at + len(part)] = part
-    return found
+    return symbols
 
 
 def _contaminated(values, e):
@@ -144,8 +144,8 @@ def _rows(piece, symbols, pairs, carry, apart, going_on):
         for i in range(0, len(group), size):
             mine = group[i : i + size]
             rows = np.resize(mine, size)  # the last call is filled up with some of its rows again
-            after, found = piece(language[rows], symbols[string[rows]], _take(carry, rows))
-            each[mine] = np.asarray(found)[: len(mine)]
+            after, log_p = piece(language[rows], symbols[string[rows]], _take(carry, rows))
+            each[mine] = np.asarray(log_p)[: len(mine)]
             if going_on:
                 states.append(_take(after, slice(len(mine))))
     if not going_on:

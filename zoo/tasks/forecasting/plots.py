@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from zoo.data import calendar, frames
+from zoo.data.series import calendar, frames
 
 _ROWS = 300  # of a series that are drawn: more cannot be told apart
 _SHOWN = ("seasonal_naive", "persistence")
 
 
-def draw(task, params, residuals: np.ndarray, after: list[dict], run: Path) -> None:
-    """Writes plots/forecast.png (of the first series) and plots/residuals.png."""
+def draw(task, shown: dict, predictions: list[dict], run: Path) -> None:
+    """Writes plots/forecast.png (of the first series) and plots/residuals.png, from what an evaluation
+    has shown: "residuals", "baselines", and a Backtest under the name of each split."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -19,42 +18,42 @@ def draw(task, params, residuals: np.ndarray, after: list[dict], run: Path) -> N
 
     (run / "plots").mkdir(exist_ok=True)
     figure, axes = pyplot.subplots(figsize=(10, 5), layout="constrained")
-    _forecast(axes, task, params, residuals, after)
+    _forecast(axes, task, shown, predictions)
     figure.savefig(run / "plots" / "forecast.png", dpi=110)
     pyplot.close(figure)
-    splits = [s for s in ("train", "valid", "test") if len(task.origins(s))]
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    _residuals(axes, task, params, splits)
+    _residuals(axes, task, shown)
     figure.savefig(run / "plots" / "residuals.png", dpi=110)
     pyplot.close(figure)
 
 
-def _forecast(axes, task, params, residuals, after):
+def _forecast(axes, task, shown, predictions):
     table, frame = task.table, task.frame
     times, values, ends = table.times[0], table.values[0], frame.ends[0]
     first = max(0, len(values) - _ROWS)
     axes.plot(times[first:], values[first:], color="black", linewidth=1, label=table.names[0])
     for split, color in (("train", "tab:green"), ("valid", "tab:olive"), ("test", "tab:blue")):
-        if not len(task.origins(split)):
+        if split not in shown:
             continue
-        found = task.backtest(params, split)
-        rows = (found.origins[:, 0] == 0) & (found.origins[:, 1] >= first)
+        backtest = shown[split]
+        rows = (backtest.origins[:, 0] == 0) & (backtest.origins[:, 1] >= first)
         if not rows.any():
             continue
-        at = times[found.origins[rows, 1]]
+        at = times[backtest.origins[rows, 1]]
         if split == "test":
-            low, high = (frames.values(frame, z)[rows, 0] for z in found.interval(residuals, 0.95))
+            bounds = backtest.interval(shown["residuals"], 0.95)
+            low, high = (frames.values(frame, z)[rows, 0] for z in bounds)
             axes.fill_between(at, low, high, color=color, alpha=0.2, label="95 % interval", lw=0)
-            for name in [n for n in _SHOWN if n in task.baselines][:1]:
+            for name in [n for n in _SHOWN if n in shown["baselines"]][:1]:
                 label = name.replace("_", " ")
-                line = task.baselines[name][rows, 0]
+                line = shown["baselines"][name][rows, 0]
                 axes.plot(at, line, color="tab:red", linewidth=0.8, linestyle=":", label=label)
         label = {"train": "fit", "valid": "validation", "test": "test"}[split]
         label += f", one {table.frequency.name} ahead"
         axes.plot(
-            at, frames.values(frame, found.z)[rows, 0], color=color, linewidth=1.2, label=label
+            at, frames.values(frame, backtest.z)[rows, 0], color=color, linewidth=1.2, label=label
         )
-    ahead = [row for row in after if row["series"] == table.names[0]]
+    ahead = [row for row in predictions if row["series"] == table.names[0]]
     if ahead:
         at = calendar.following(times, len(ahead), table.frequency)
         low, middle, high = ([r[k] for r in ahead] for k in ("lower", "forecast", "upper"))
@@ -68,13 +67,13 @@ def _forecast(axes, task, params, residuals, after):
     axes.legend(loc="upper left", fontsize="small")
 
 
-def _residuals(axes, task, params, splits):
+def _residuals(axes, task, shown):
     colors = {"train": "tab:green", "valid": "tab:olive", "test": "tab:blue"}
-    for split in splits:
-        found = task.backtest(params, split)
-        rows = found.origins[:, 0] == 0
-        truth, z = (frames.values(task.frame, a)[rows, 0] for a in (found.truth, found.z))
-        at = task.table.times[0][found.origins[rows, 1]]
+    for split in (s for s in colors if s in shown):
+        backtest = shown[split]
+        rows = backtest.origins[:, 0] == 0
+        truth, z = (frames.values(task.frame, a)[rows, 0] for a in (backtest.truth, backtest.z))
+        at = task.table.times[0][backtest.origins[rows, 1]]
         axes[0].plot(at, truth - z, ".", markersize=4, color=colors[split], label=split)
         axes[1].hist(truth - z, bins=20, alpha=0.5, color=colors[split], label=split, density=True)
     axes[0].axhline(0, color="gray", linewidth=0.8)

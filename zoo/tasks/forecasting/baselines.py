@@ -42,7 +42,7 @@ def forecasts(
         methods["log_ar" if positive else "ar"] = _autoregression
         if seasonal and start >= 2 * season + 2 and len(values) <= _LONGEST:
             methods |= {"holt_winters": _holt_winters, "sarima": _sarima}
-    found = {}
+    made = {}
     for name, method in methods.items():
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -51,8 +51,8 @@ def forecasts(
         except (ImportError, ValueError, np.linalg.LinAlgError):
             continue
         if forecast is not None and np.isfinite(forecast).all():
-            found[name] = forecast
-    return found
+            made[name] = forecast
+    return made
 
 
 def _persistence(y, origins, horizon, season):
@@ -81,8 +81,8 @@ def _autoregression(y, origins, horizon, season):
     past = [z[origins - lag] for lag in range(lags, 0, -1)]
     for _ in range(horizon):
         past.append(weights[0] + sum(w * past[-j] for j, w in enumerate(weights[1:], 1)))
-    found = np.stack(past[lags:], axis=1)
-    return np.exp(found) if (y > 0).all() else found
+    z = np.stack(past[lags:], axis=1)
+    return np.exp(z) if (y > 0).all() else z
 
 
 def _holt_winters(y, origins, horizon, season):
@@ -96,17 +96,17 @@ def _holt_winters(y, origins, horizon, season):
     level, trend, seasons = p["initial_level"], p["initial_trend"], list(p["initial_seasons"])
     alpha, beta, gamma = (p[f"smoothing_{k}"] for k in ("level", "trend", "seasonal"))
     times = form == "mul"
-    found = []
+    rows = []
     steps = np.arange(1, horizon + 1)
     for t in range(int(origins[-1]) + 1):
         if t >= start:
             s = np.array([seasons[t + (h - 1) % season] for h in steps])
-            found.append((level + steps * trend) * s if times else level + steps * trend + s)
+            rows.append((level + steps * trend) * s if times else level + steps * trend + s)
         old, before = seasons[t], level + trend
         level = alpha * (y[t] / old if times else y[t] - old) + (1 - alpha) * before
         trend = beta * (level - (before - trend)) + (1 - beta) * trend
         seasons.append(gamma * (y[t] / before if times else y[t] - before) + (1 - gamma) * old)
-    return np.stack(found)
+    return np.stack(rows)
 
 
 def _sarima(y, origins, horizon, season):
@@ -119,9 +119,9 @@ def _sarima(y, origins, horizon, season):
     system = SARIMAX(z[: int(origins[-1]) + 1], **orders).filter(fitted.params)
     known = system.filter_results
     design, transition = known.design[:, :, 0], known.transition[:, :, 0]
-    state, found = known.predicted_state[:, origins], []
+    state, steps = known.predicted_state[:, origins], []
     for _ in range(horizon):
-        found.append((design @ state)[0])
+        steps.append((design @ state)[0])
         state = transition @ state
-    found = np.stack(found, axis=1)
-    return np.exp(found) if (y > 0).all() else found
+    z = np.stack(steps, axis=1)
+    return np.exp(z) if (y > 0).all() else z

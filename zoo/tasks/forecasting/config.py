@@ -1,18 +1,92 @@
-"""What a forecasting config may hold and a series must bring: every mistake named before training."""
+"""The keys of a forecasting config, and what they may be."""
 
 from ml_collections import ConfigDict
 
-from zoo.cells import CELLS
-from zoo.config import choose, require
-from zoo.data import Table
-from zoo.data.frames import View
+from zoo.config import base, choose, require
 from zoo.errors import UserError
+from zoo.tasks import Metric
+
+METRICS = {
+    "train_rmse": Metric("one step ahead, training part, RMSE", "unit of the series", "lower"),
+    "test_rmse": Metric("one step ahead, test part, RMSE", "unit of the series", "lower"),
+    "test_rmse_source": Metric(
+        "one step ahead, the test months of source 003, RMSE", "unit of the series", "lower"
+    ),
+    "test_mase_ahead": Metric(
+        "all steps ahead, test part, MASE", "1 = seasonal naive in training", "lower"
+    ),
+    "coverage_80": Metric("test values inside the 80 % interval", "share", "near 0.8"),
+    "coverage_95": Metric("test values inside the 95 % interval", "share", "near 0.95"),
+    "test_scaled_mse": Metric(
+        "all steps ahead, test part, mean squared error", "training variances", "lower"
+    ),
+    "test_scaled_mae": Metric(
+        "all steps ahead, test part, mean absolute error", "training deviations", "lower"
+    ),
+}
+
+LOSSES = ("mse", "mae", "huber")
+
+
+def defaults() -> ConfigDict:
+    """The keys of the task, with their defaults, upon those that every config has."""
+    c = base()
+    c.task = "forecasting"
+    c.data = {
+        "name": "airline",
+        "path": "",
+        "column": "",  # names, comma between; "" for all that are numbers
+        "time": "",
+        "frequency": "",
+        "key": "",  # long format: the column that tells the series apart
+        "known": "",  # columns that are known in advance
+        "missing": "error",  # or interpolate
+        "rows": 0,  # the first ones that are used; 0 for all
+        "transform": "none",  # or log
+        "difference": (),
+        "scaler": "standard",  # or minmax, none
+        "scale": "train",  # or all, which looks ahead
+        "calendar": False,  # month of year, hour of day, … as features
+        "valid": 0.0,  # last rows: a fraction, or a number from 1 on
+        "test": 0.2,
+        "skip_last": 0,
+    }
+    c.model = {
+        "cell": "lstm",
+        "hidden": 32,
+        "layers": 1,
+        "length": 12,
+        "horizon": 1,
+        "patch": 1,
+        "stateful": False,
+        "center": "none",
+        "linear": False,
+        "embed": 0,
+        "dropout": 0.0,
+        "dropout_out": 0.0,
+    }
+    c.ensemble = {
+        "members": 1,
+        "holdout": 0.0,
+        # What members take in turn, such as ((12,), (1, 12)); () for data.difference, model.length.
+        "differences": (),
+        "lengths": (),
+        "recent": 0,  # errors that make the intervals, the last ones of a series; 0 for all before the test
+    }
+    c.loss = "mse"
+    # Steps ahead that are forecast, from every origin of the test part, and by default by zoo.predict.
+    c.horizon = 12
+    c.baselines = "naive"  # or classical: autoregression, Holt-Winters and SARIMA too
+    return c
 
 
 def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
+    from zoo.cells import CELLS  # not for --help
+
     c = config
     choose(c, "model.cell", CELLS)
+    choose(c, "loss", LOSSES)
     choose(c, "model.center", ("none", "last"))
     choose(c, "data.transform", ("none", "log"))
     choose(c, "data.scaler", ("standard", "minmax", "none"))
@@ -71,53 +145,3 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
         )
-
-
-def check_lengths(config: ConfigDict, table: Table, views: list[View]) -> None:
-    """Raises UserError, with the numbers, for a series that is too short for one window."""
-    c, view = config, max(views, key=lambda view: view.need)
-    frame, lags = view.frame, len(view.frame.a)
-    need = view.need + c.model.horizon + c.data.skip_last
-    for name, n, ends in zip(table.names, frame.lengths, frame.ends, strict=True):
-        lags_text = f" + {lags} of differencing" if lags else ""
-        if ends[0] < need:
-            raise UserError(
-                f"series {name!r} has {n} rows, of which {max(0, ends[0])} are for training; input "
-                f"{view.length} + horizon {c.model.horizon}{lags_text} needs {need}: use a longer "
-                "series, or smaller --config.model.length, --config.model.horizon, --config.data.test"
-            )
-        for split, rows in (("valid", ends[1] - ends[0]), ("test", ends[2] - ends[1])):
-            if c.data[split] and rows < c.model.horizon:
-                raise UserError(
-                    f"series {name!r}: its {split} part has {rows} rows, fewer than the horizon "
-                    f"{c.model.horizon}: set --config.data.{split} higher, or to 0 for none"
-                )
-
-
-def check_input(trained: Table, table: Table, need: int, horizon: int) -> None:
-    """Raises UserError where newer data is not of the same series, or too short, or lacks its plans."""
-    if table.names != trained.names:
-        lost = [n for n in trained.names if n not in table.names]
-        why = f"{_list(lost)} is missing" if lost else "there are others, or in another order"
-        raise UserError(
-            f"the input has the series {_list(table.names)}; this model forecasts "
-            f"{_list(trained.names)}: {why}"
-        )
-    if table.frequency != trained.frequency:
-        raise UserError(
-            f"the input is by {table.frequency.name}; this model forecasts by {trained.frequency.name}"
-        )
-    for name, values, known in zip(table.names, table.values, table.known, strict=True):
-        if len(values) < need:
-            raise UserError(
-                f"series {name!r} has {len(values)} rows; the model reads {need} to forecast"
-            )
-        if table.features and len(known) - len(values) < horizon:
-            raise UserError(
-                f"series {name!r}: {_list(table.features)} must be known for {horizon} rows after "
-                f"the last value; there are {len(known) - len(values)}: add rows with empty values"
-            )
-
-
-def _list(names):
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

@@ -1,0 +1,59 @@
+"""A run used without the trainer: its model and parameters, from the folder alone."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+
+from zoo import random, tasks
+from zoo.errors import UserError
+from zoo.runs import folder
+from zoo.runs.checkpoint import Checkpoints
+from zoo.runs.state import fingerprint
+
+
+class Loaded(NamedTuple):
+    """What a finished run is used with."""
+
+    model: Any
+    params: Any
+    task: Any
+
+
+def load(run: Path, task: str | None = None) -> Loaded:
+    """The model of a finished run, rebuilt from its folder alone: no data is read.
+
+    Raises UserError where the folder is no run, is not finished, or is of another task than ``task``.
+    """
+    config = folder.read_config(run)
+    if task and config.task != task:
+        raise UserError(f"--run={run}: is a run of the task {config.task!r}, not of {task!r}")
+    result = folder.read_result(run)
+    if not result:
+        raise UserError(f"--run={run}: not finished yet; run its training command again first")
+    rebuilt = tasks.rebuild(config, run)
+    params = restore(run, rebuilt, config)
+    if fingerprint(params) != (result["best_sha256"] or result["params_sha256"]):
+        raise UserError(
+            f"--run={run}: its last checkpoint is damaged; delete {run}/result.json and run its "
+            "training command again"
+        )
+    return Loaded(rebuilt.model, params, rebuilt)
+
+
+def restore(run: Path, task, config: ConfigDict) -> Any:
+    """The best parameters of the newest checkpoint, or its last where none are tracked; on one device.
+
+    Raises UserError where there is no checkpoint, or none that is whole.
+    """
+    like = jax.eval_shape(task.init, random.key(config.seed, "init"))
+    if n := task.members:
+        like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), like)
+    if not (run / "checkpoints").is_dir():
+        raise UserError(f"--run={run}: holds no checkpoint yet")
+    with Checkpoints(run / "checkpoints", config.keep) as checkpoints:
+        params = checkpoints.newest(lambda step: checkpoints.params(step, like))
+    if params is None:
+        raise UserError(f"--run={run}: holds no checkpoint yet")
+    return params

@@ -1,0 +1,1 @@
+"""Which language a string is in."""

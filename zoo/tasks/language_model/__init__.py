@@ -1,0 +1,1 @@
+"""The next character or byte of a text."""

@@ -1,0 +1,63 @@
+"""The keys of a language model config, and what they may be."""
+
+from ml_collections import ConfigDict
+
+from zoo.config import base, choose, require
+from zoo.errors import UserError
+from zoo.tasks import Metric
+
+METRICS = {
+    "valid_loss": Metric("loss on the last tenth of the text", "nats per character", "lower"),
+    "seconds_to_target": Metric(
+        "time until that loss is 1.717, which source 002 ends with", "seconds", "lower"
+    ),
+}
+
+
+def defaults() -> ConfigDict:
+    """The keys of the task, with their defaults, upon those that every config has."""
+    c = base()
+    c.task = "language_model"
+    c.data = {
+        "name": "docs",
+        "path": "",
+        "symbols": "characters",  # or bytes
+        "lowercase": False,
+        "min_count": 2,  # rarer characters are the unknown symbol
+        "batches": "lanes",  # or chunks
+        "window": 64,
+        "valid": 0.1,
+        "test": 0.0,
+    }
+    c.model = {
+        "cell": "lstm",
+        "embed": 64,
+        "hidden": 256,
+        "layers": 1,
+        "dropout": 0.0,
+        "dropout_in": 0.0,
+        "dropout_out": 0.0,
+        "weight_drop": 0.0,
+        "tie": False,
+    }
+    return c
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a model or data key out of range."""
+    from zoo.cells import CELLS  # not for --help
+
+    choose(config, "model.cell", CELLS)
+    choose(config, "data.batches", ("lanes", "chunks"))
+    choose(config, "data.symbols", ("characters", "bytes"))
+    for key in ("best.metric", "target.metric"):
+        choose(config, key, ("valid_loss", "valid_bpc", ""))
+    for key in ("batch_size", "data.window", "data.min_count", "model.hidden", "model.embed"):
+        require(config, key, 1)
+    require(config, "model.layers", 1)
+    if not config.data.valid and config.best.metric.startswith("valid_"):
+        raise UserError(
+            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
+        )
+    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
+        require(config, f"model.{key}", 0, 0.99)

@@ -1,0 +1,61 @@
+"""What a person sees of a training, on stderr."""
+
+import sys
+
+
+class Progress:
+    """What a person sees on stderr: one line an evaluation, and a bar where stderr is a terminal."""
+
+    def __init__(self, total: int, start: int, tokens: int):
+        """``total`` steps of ``tokens`` each, ``start`` of them done."""
+        self._total, self._tokens = total, tokens
+        self._bar = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+                BarColumn(),
+                TextColumn("{task.fields[note]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._id = self._bar.add_task("", total=total, completed=start, note="")
+
+    def steps(self, step: int, pace: float) -> None:
+        """Moves the bar; ``pace`` in steps per second."""
+        if self._bar:
+            note = f"{pace * self._tokens:,.0f} tokens/s"
+            self._bar.update(self._id, completed=step, note=note)
+
+    def line(self, record: dict, pace: float) -> None:
+        """One line: step, epoch, losses, speed, time gone and left."""
+        own = ("step", "epoch", "seconds")
+        values = [
+            f"{k} {v:.4f}" for k, v in record.items() if k not in own and not isinstance(v, list)
+        ][:4]
+        left = (self._total - record["step"]) / pace
+        self.say(
+            f"step {record['step']}/{self._total}  epoch {record['epoch']:.2f}  "
+            f"{'  '.join(values)}  {pace * self._tokens:,.0f} tokens/s  "
+            f"{_clock(record['seconds'])} gone, {_clock(left)} left"
+        )
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        if self._bar:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar:
+            self._bar.stop()
+
+
+def _clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,0 +1,114 @@
+"""The compiled programs of a training: the first state, the orders of the data, the loop of steps."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from zoo import random
+from zoo.config import choose
+from zoo.runs.state import Best, TrainState
+from zoo.tasks.protocol import Sum
+from zoo.train import bank, mesh
+from zoo.train.job import Job
+
+
+def orders(job: Job) -> Callable[[int], Any]:
+    """step -> the orders of the span of epochs that it lies in, stacked: the first axis is the epoch.
+
+    Each is a function of (seed, epoch) alone, so it does not matter where a run goes on.
+    """
+    task, plan = job.task, job.plan
+    # A loop, not vmap: XLA takes twice as long to compile a batch of sorts as one sort.
+    make = _jit_once(lambda epochs: lax.map(lambda epoch: task.order("train", epoch), epochs))
+    epochs = jnp.arange(plan.span, dtype=jnp.int32)
+    make = make.lower(epochs).compile()
+
+    def at(step):
+        return make(step // plan.per_epoch // plan.span * plan.span + epochs)
+
+    return at
+
+
+def begin(job: Job) -> TrainState:
+    """The state before the first step, on the mesh of the job."""
+    state = _jit_once(_first(job))(random.key(job.config.seed, "init"))
+    return mesh.spread(job.mesh, state._replace(carry=()))._replace(carry=state.carry)
+
+
+def program(job: Job, state: TrainState, form: str = "") -> Any:
+    """The jitted loop (state, data, orders, n) -> state after at most n steps; n is traced.
+
+    ``state`` is one of those it will be given: the loop leaves every array on the devices it is on.
+    ``form`` is that of a bank, "map", "vmap" or "alone" (see ``zoo.train.bank.loop``); the faster one of
+    the first two when left out.
+
+    It ends early after a step whose loss is not finite: then ``state.sums["loss"]`` is not finite.
+    """
+    task, per_epoch = job.task, job.plan.per_epoch
+
+    def one(state: TrainState, data, orders, member) -> TrainState:
+        key = random.key(job.config.seed, "dropout", state.step)
+        key = jax.random.fold_in(key, member) if task.members else key
+        epoch, i = jnp.divmod(state.step, per_epoch)
+        order = jax.tree.map(lambda a: a[epoch % len(a)], orders)
+        batch = task.gather(data, task.indices(order, i, member))
+        batch = mesh.by_batch(job.mesh, batch)
+
+        def objective(params):
+            sums, carry = task.loss(params, state.carry, batch, key)
+            return sums["loss"].total / sums["loss"].weight, (sums, carry)
+
+        grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
+        updates, opt_state = job.optimizer.update(grads, state.opt_state, state.params)
+        return TrainState(
+            state.step + 1,
+            optax.apply_updates(state.params, updates),
+            opt_state,
+            carry,
+            state.best,
+            jax.tree.map(jnp.add, state.sums, sums),
+        )
+
+    places = jax.tree.map(lambda x: x.sharding, state)
+    form = form or (bank.form(state.params) if task.members else "")
+    steps = bank.loop(one, task.members, form)
+
+    @partial(jax.jit, donate_argnums=0, out_shardings=places)
+    def many(state: TrainState, data, orders, n):
+        return steps(state, data, orders, n)
+
+    return many
+
+
+def _first(job):
+    """key -> the state before the first step."""
+    config, task = job.config, job.task
+    if config.best.metric:
+        choose(config, "best.mode", ("min", "max"))
+    worst = math.inf if config.best.mode == "min" else -math.inf
+
+    def make(key):
+        params = task.init(key)
+        best = Best(jnp.float32(worst), jnp.int32(0), jnp.int32(0), params)
+        return TrainState(
+            jnp.int32(0),
+            params,
+            job.optimizer.init(params),
+            mesh.by_batch(job.mesh, task.carry()),
+            best if config.best.metric else (),
+            {name: Sum(jnp.float32(0), jnp.float32(0)) for name in task.sums()},
+        )
+
+    return bank.each(make, task.members)
+
+
+def _jit_once(f):
+    """jax.jit for what runs a few times: on a CPU it compiles in half the time, to the same bits."""
+    quick = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+    return jax.jit(f, compiler_options=quick)
