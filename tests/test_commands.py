@@ -11,7 +11,7 @@ import pytest
 
 import train
 from zoo import cli, sample
-from zoo.train import folder
+from zoo.runs import folder
 
 ROOT = Path(__file__).parent.parent
 CONFIG = "--config=configs/char_lm.py"
@@ -200,9 +200,9 @@ def test_changed_text_is_told_when_a_run_is_evaluated(capsys, tmp_path, text):
     assert cli.run(train.main, argv(*more)) == 0
     mine.write_bytes(text.read_bytes() + b"more of it ")
     capsys.readouterr()
-    assert "data.sha256" in fails(capsys, train.main, argv(*more))
+    assert f"{mine}: not the data that" in fails(capsys, train.main, argv(*more))
     err = fails(capsys, train.main, argv(*more, "--mode=eval"))
-    assert "not the one that this run began with" in err
+    assert f"{mine}: not the data that" in err
 
 
 def test_steps_on_the_command_line_clear_epochs_and_the_other_way(run, tmp_path, text):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zoo.data.vocabulary import UNKNOWN
 
 from zoo.data import DataError, Vocabulary
-from zoo.data.vocabulary import UNKNOWN
 
 TRICKY = "e\u0301é👩‍👩‍👧🇫🇷\U0010ffff\u0000\ufeff\u2028𝔘\ud800\udfff\ufffdß\n"
 

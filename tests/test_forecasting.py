@@ -12,15 +12,17 @@ import pytest
 from reference import parameters
 
 from zoo import config as configs
-from zoo import data as zd
 from zoo import predict, tasks
-from zoo.data import frames
+from zoo.data.series import calendar, frames
+from zoo.data.series.read import named
+from zoo.data.series.table import Table
 from zoo.errors import UserError
-from zoo.tasks import backtest, baselines, scores
-from zoo.train import loop
+from zoo.tasks import protocol
+from zoo.tasks.forecasting import baselines, evaluation, scores
+from zoo.train import plan
 
 ROOT = Path(__file__).parent.parent
-AIRLINE = zd.named("airline").values[0]
+AIRLINE = named("airline").values[0]
 TINY = ["--config.model.hidden=4", "--config.epochs=3", "--config.ensemble.members=2"]
 
 
@@ -29,7 +31,7 @@ TINY = ["--config.model.hidden=4", "--config.epochs=3", "--config.ensemble.membe
 @pytest.mark.parametrize("scaler", ["standard", "minmax", "none"])
 def test_undo_gives_back_what_a_perfect_forecast_would_be(difference, transform, scaler):
     frame = frames.frame(
-        zd.named("airline"), transform=transform, difference=difference, scaler=scaler, test=48
+        named("airline"), transform=transform, difference=difference, scaler=scaler, test=48
     )
     origins = frames.origins(frame, "test", len(frame.a) + 3, 5)
     u = frame.u[origins[:, :1], origins[:, 1:] + np.arange(5)]
@@ -39,7 +41,7 @@ def test_undo_gives_back_what_a_perfect_forecast_would_be(difference, transform,
 
 
 def test_the_scale_is_that_of_the_training_part_unless_all_is_asked_for():
-    table = zd.named("airline")
+    table = named("airline")
     honest = frames.frame(table, scaler="minmax", test=48)
     assert honest.u[0, :96].max() == pytest.approx(1) and honest.u.max() > 1.5
     assert frames.frame(table, scaler="minmax", scale="all", test=48).u.max() == pytest.approx(1)
@@ -82,7 +84,7 @@ def test_no_baseline_looks_ahead():
         np.testing.assert_array_equal(one[name][:15], other[name][:15])
 
 
-def test_baserows_hard_series_are_finite_or_left_out():
+def test_baselines_of_hard_series_are_finite_or_left_out():
     for values in (np.zeros(40), np.arange(-20.0, 20), np.ones(5)):
         found = baselines.forecasts(values, len(values) - 2, 1, 12, classical=True)
         assert "persistence" in found and all(np.isfinite(f).all() for f in found.values())
@@ -101,7 +103,7 @@ def test_scores_by_hand():
 
 def test_half_widths_hold_their_share_and_grow_past_the_last_step():
     residuals = np.random.default_rng(0).normal(size=(2000, 2))
-    widths = backtest.half_widths(residuals, 0.95, 8)
+    widths = evaluation.half_widths(residuals, 0.95, 8)
     assert widths[:2] == pytest.approx([1.96, 1.96], abs=0.1)
     assert widths[7] == pytest.approx(widths[1] * 2)
 
@@ -161,7 +163,7 @@ def test_members_train_on_other_months_and_are_judged_on_what_they_left_out():
 
 def test_views_are_combined_in_the_unit_of_the_series():
     """Perfect forecasts of two kinds of differences give back the series, the longer where it can."""
-    table = zd.named("airline")
+    table = named("airline")
     both = [frames.frame(table, transform="log", difference=d) for d in ((12,), (1, 12))]
     views = [frames.View(both[0], 2), frames.View(both[1], 13)]
     t = np.arange(10, 120)
@@ -182,7 +184,8 @@ def test_views_are_combined_in_the_unit_of_the_series():
 
 def test_intervals_follow_the_errors_that_are_known_and_no_later_ones():
     task = tasks.make(make("best", ensemble__members=4, ensemble__recent=10, model__hidden=4))
-    found = task.backtest(parameters(task), "test")
+    params = parameters(task)
+    found = task.backtest(params, "test")
     _, high = found.interval(None, 0.8)
     scale = found.frame.scale[0]
     before = found.before[1]
@@ -191,7 +194,7 @@ def test_intervals_follow_the_errors_that_are_known_and_no_later_ones():
         known += [(found.truth - found.z)[j, h] / scale for j in range(max(0, row - h))]
         width = np.sort(np.abs(known[-10:]))[8]  # ceil(11 x 0.8) - 1
         assert high[row, h] - found.z[row, h] == pytest.approx(width * scale)
-    latest = task.residuals(task._asked)
+    latest = task.residuals(params, found)
     assert latest.shape == (10, 12)
     np.testing.assert_allclose(latest[:, 0], ((found.truth - found.z) / scale)[-10:, 0])
 
@@ -200,7 +203,7 @@ def test_an_incomplete_batch_weighs_nothing_more():
     task = tasks.make(make("window", batch_size=50, ensemble__members=1))
     data, order = task.data("train"), task.order("train", 0)
     assert task.steps_per_epoch("train") == 2
-    batches = [task.gather(data, task.indices(order, i)) for i in range(2)]
+    batches = [task.gather(data, task.indices(order, i, 0)) for i in range(2)]
     params = task.init(jax.random.key(0))
     sums = [task.loss(params, (), b, jax.random.key(0))[0]["loss"] for b in batches]
     assert sum(float(s.weight) for s in sums) == 92
@@ -225,26 +228,28 @@ def test_newer_data_is_scaled_as_the_training_data_was():
     """What is known in advance too: a constant price must not become zero."""
     n = 40
     plan, values = np.arange(n, dtype=float)[:, None], np.sin(np.arange(n))
-    month = zd.calendar.frequency("month")
+    month = calendar.frequency("month")
     times = (np.datetime64("2020-01") + np.arange(n)).astype("datetime64[s]")
-    table = zd.Table(("a",), (times,), (values,), (plan,), ("price",), month)
+    table = Table(("a",), (times,), (values,), (plan,), ("price",), month)
     frame = frames.frame(table, test=10)
-    part = zd.Table(("a",), (times[30:],), (values[30:],), (plan[30:],), ("price",), month)
+    part = Table(("a",), (times[30:],), (values[30:],), (plan[30:],), ("price",), month)
     got = frames.frame(part, like=frame)
     np.testing.assert_allclose(got.known[0], frame.known[0, 30:40], rtol=1e-6)
     np.testing.assert_allclose(got.u[0], frame.u[0, 30:], rtol=1e-6)
 
 
-def test_scores_tables_and_plots_share_one_set_of_forecasts(monkeypatch):
+def test_artifacts_show_what_was_evaluated_and_forecast_nothing_again(tmp_path, monkeypatch):
     task = tasks.make(make("window"))
     params = task.init(jax.random.key(0))
-    assert task.backtest(params, "test") is task.backtest(params, "test")
-    other = jax.tree.map(lambda a: a + 1, params)
-    assert (task.backtest(other, "test").z != task.backtest(params, "test").z).any()
+    whole = protocol.evaluate_all(task, params)
+    assert {"train", "test", "residuals", "baselines"} <= whole.shown.keys()
+    monkeypatch.setattr(task, "backtest", lambda *_: pytest.fail("forecast again"))
+    task.artifacts(params, whole, tmp_path)
+    assert (tmp_path / "plots/forecast.png").stat().st_size > 5000
 
 
 def test_values_after_the_origin_change_no_forecast(tmp_path):
-    table = zd.named("airline")
+    table = named("airline")
     later = table.values[0].copy()
     later[120:] += 100
     task, other = tasks.make(make("best")), tasks.make(make("best"))
@@ -328,11 +333,11 @@ def test_train_then_predict_from_the_run_and_from_newer_data(tmp_path, capsys):
 def test_a_config_out_of_range_is_named(keys, message):
     with pytest.raises(UserError, match=message):
         task = tasks.make(make("best", **keys))
-        loop.plan(task, task.config)
+        plan.make(task.config, task.steps_per_epoch("train"))
 
 
 def test_a_logarithm_of_zero_and_a_constant_series_are_told(tmp_path, capsys):
-    table = zd.named("airline")
+    table = named("airline")
     with pytest.raises(UserError, match="is 0 at 1949-04: a logarithm"):
         values = table.values[0].copy()
         values[3] = 0
@@ -341,5 +346,5 @@ def test_a_logarithm_of_zero_and_a_constant_series_are_told(tmp_path, capsys):
     task.__dict__["table"] = table._replace(values=(np.full(144, 7.0),))
     assert np.isfinite(task.frame.u).all()
     assert "'passengers' is constant" in capsys.readouterr().err
-    metrics = task.evaluate(parameters(task), "test")
+    metrics = task.evaluate(parameters(task), "test").metrics
     assert all(np.isfinite(v) for v in metrics.values()) and "test_mase" not in metrics

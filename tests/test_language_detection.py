@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,12 +14,18 @@ import pytest
 from reference import parameters
 
 import train
-from zoo import cli, predict, tasks
+from zoo import cli, predict, random, tasks
 from zoo import config as configs
-from zoo import data as zd
+from zoo.data.text import lines as text_lines
+from zoo.data.text.alphabet import START, script
 from zoo.errors import UserError
-from zoo.tasks import detection, language_detection, likelihood, scores
-from zoo.train import bank, folder, loop
+from zoo.runs import folder
+from zoo.tasks import labels
+from zoo.tasks.language_detection import evaluation, likelihood
+from zoo.tasks.language_detection import task as module
+from zoo.tasks.protocol import Evaluation
+from zoo.train import bank, loop, step
+from zoo.train import job as jobs
 
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
 CONFIG = Path(__file__).parent.parent / "configs/language_detector.py"
@@ -59,7 +66,7 @@ def brute(task, params, string, language, member):
     """log P of a string under one model, a character at a time."""
     mine, label = jax.tree.map(lambda a: a[member], params), jnp.array([language])
     label = label if task.config.model.shared else None
-    carry, before, total = None, zd.START, 0.0
+    carry, before, total = None, START, 0.0
     apply = jax.jit(task.model.apply)
     for token in task.alphabet.encode(string):
         carry, logits = apply(mine, jnp.full((1, 1), before), carry, label)
@@ -82,7 +89,7 @@ def small_pieces(monkeypatch):
 def test_scores_are_the_sums_of_the_log_probabilities_of_every_character(
     make, shared, backward, monkeypatch
 ):
-    monkeypatch.setattr(language_detection, "_LOGITS", 100)  # a piece has 1 or 2 characters
+    monkeypatch.setattr(module, "_LOGITS", 100)  # a piece has 1 or 2 characters
     task = make(shared, ensemble__members=3, ensemble__backward=backward)
     params = parameters(task)
     strings = ["1", "", "ab 1", "1 do 2", "?" * 19, "dodo bab", "zz" * 8]
@@ -213,7 +220,7 @@ def test_windows_are_of_the_text_of_their_language(make):
 
 
 def test_posterior_priors_temperature_and_unknown(make):
-    task = make(priors={"aa": 3.0, "bb": 1.0, "cc": 1.0})
+    task = make(priors="aa=3,bb=1")
     params = parameters(task)
     strings = ["abba", "", "12345", "ไทย", "!?", "\0", "жук"]
     rows = task.posterior(params, strings)
@@ -227,20 +234,21 @@ def test_posterior_priors_temperature_and_unknown(make):
     two = task.posterior(params, ["abba"], ["aa", "cc"])[0]["probabilities"]
     assert set(two) == {"aa", "cc"} and sum(two.values()) == pytest.approx(1)
     assert task.posterior(params, ["жук"], ["aa", "bb"])[0]["label"] == "unknown"
-    task.config.margin = 1.0
-    assert task.posterior(params, ["abba"])[0]["label"] == "unknown"
+    assert task.posterior(params, ["abba"], margin=1.0)[0]["label"] == "unknown"
+    (row,) = task.posterior(params, ["12345"], priors={"bb": 2.0})
+    assert row["probabilities"]["bb"] == pytest.approx(0.5)
     with pytest.raises(UserError, match="two are needed"):
         task.posterior(params, ["abba"], ["aa"])
 
 
 def test_lines_that_speak_for_no_language_are_all_unknown(make):
     task = make()
-    lines = detection.unspoken({"LATIN", "CYRILLIC"})
-    assert len(lines) == 500 and lines == detection.unspoken({"LATIN", "CYRILLIC"})
-    letters = {zd.script(c) for line in lines for c in line}
+    lines = evaluation.unspoken({"LATIN", "CYRILLIC"})
+    assert len(lines) == 500 and lines == evaluation.unspoken({"LATIN", "CYRILLIC"})
+    letters = {script(c) for line in lines for c in line}
     assert len(letters) > 20 and not letters & {"LATIN", "CYRILLIC"}
     assert any(line.replace(" ", "").isnumeric() for line in lines)
-    assert detection.unknown(task, parameters(task)) == 1.0
+    assert evaluation.unknown(task, parameters(task)) == 1.0
 
 
 def test_auc_counts_pairs_and_halves_ties():
@@ -248,23 +256,23 @@ def test_auc_counts_pairs_and_halves_ties():
     s, y = rng.integers(0, 6, 60).astype(float), rng.random(60) < 0.4
     pairs = s[y][:, None] - s[~y][None]
     want = np.mean((pairs > 0) + 0.5 * (pairs == 0))
-    assert scores.auc(s, y) == pytest.approx(want)
+    assert labels.auc(s, y) == pytest.approx(want)
 
 
 def test_the_calibration_error_by_hand():
     confidence, right = np.array([0.9, 0.92, 0.5, 1.0]), np.array([True, False, True, True])
     want = (abs(1.82 - 1) + abs(0.5 - 1) + 0) / 4  # 0.9 and 0.92 share a bin of 1 / 15
-    assert scores.calibration_error(confidence, right) == pytest.approx(want)
-    values, labels = np.log([[0.8, 0.2], [0.3, 0.7]]), np.array([0, 0])
-    assert detection.calibration_error(values, 1.0, labels) == pytest.approx((0.2 + 0.7) / 2)
+    assert labels.calibration_error(confidence, right) == pytest.approx(want)
+    values, truth = np.log([[0.8, 0.2], [0.3, 0.7]]), np.array([0, 0])
+    assert evaluation.calibration_error(values, 1.0, truth) == pytest.approx((0.2 + 0.7) / 2)
 
 
 def test_substrings_are_all_that_there_are():
-    strings, labels = detection.cut(["abcdefgh", "12345"], 5)
+    strings, truth = evaluation.cut(["abcdefgh", "12345"], 5)
     assert strings == ["abcde", "bcdef", "cdefg", "defgh", "12345"]
-    assert labels.tolist() == [0, 0, 0, 0, 1]
+    assert truth.tolist() == [0, 0, 0, 0, 1]
     values = np.array([[1, 0], [1, 0], [0, 1], [1, 0], [0, 1]])
-    assert detection.mean_accuracy(values, labels) == pytest.approx((0.75 + 1) / 2)
+    assert evaluation.mean_accuracy(values, truth) == pytest.approx((0.75 + 1) / 2)
 
 
 def test_tiny_members_run_side_by_side_and_large_ones_one_after_the_other_on_a_cpu():
@@ -279,61 +287,47 @@ def test_members_of_a_bank_are_the_same_in_both_forms_and_as_models_alone(
     found = {}
     for form in ("map", "vmap"):
         monkeypatch.setattr(bank, "form", lambda params, form=form: form)
-        task = make()
-        rule = loop.optimizer(task, task.config)
-        found[form] = loop.fit(task, rule, task.config, tmp_path / form)
+        found[form] = loop.fit(jobs.make(make().config), tmp_path / form)
     assert found["map"].record["steps"] == found["vmap"].record["steps"] == 6
     for a, b in zip(*(jax.tree.leaves(r.params) for r in found.values()), strict=True):
         assert a.shape[0] == 3
         np.testing.assert_allclose(a, b, atol=1e-5)
     metrics = found["map"].record["metrics"]
     assert metrics["valid_loss"] == pytest.approx(np.mean(metrics["valid_loss_each"]))
-    other = make()
-    other.config.seed = 0
-    keys = jax.random.split(zd_key(other.config.seed), 3)
-    alone = jax.jit(other.init)(keys[1])
-    first = jax.tree.map(lambda a: a[1], loop.begin(other, rule, other.config).params)
+    job = jobs.make(make().config)
+    keys = jax.random.split(random.key(0, "init"), 3)
+    alone = jax.jit(job.task.init)(keys[1])
+    first = bank.member(step.begin(job), 1).params
     for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(first), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def zd_key(seed):
-    from zoo import random
-
-    return random.key(seed, "init")
-
-
 def test_each_member_keeps_its_own_best(make, tmp_path, monkeypatch):
-    task = make(best={"metric": "valid_loss", "mode": "min"}, steps=9)
+    job = jobs.make(make(best={"metric": "valid_loss", "mode": "min"}, steps=9).config)
     values = iter([[3.0, 1.0, 2.0], [2.0, 5.0, 2.0], [4.0, 0.5, 1.0], *[[0.0, 0.0, 0.0]] * 4])
     seen = []
 
     def evaluate(params, split):
         if split != "valid":
-            return {}
+            return Evaluation({}, {})
         seen.append(jax.tree.map(np.asarray, params))
-        return {"valid_loss": np.array(next(values))}
+        return Evaluation({"valid_loss": np.array(next(values))}, {})
 
-    monkeypatch.setattr(task, "evaluate", evaluate)
-    monkeypatch.setattr(task, "artifacts", lambda *_: None)
-    result = loop.fit(task, loop.optimizer(task, task.config), task.config, tmp_path / "run")
+    monkeypatch.setattr(job.task, "evaluate", evaluate)
+    monkeypatch.setattr(job.task, "artifacts", lambda *_: None)
+    result = loop.fit(job, tmp_path / "run")
     assert result.record["metrics"]["best_step_each"] == [6, 9, 9]
     for leaf, *history in zip(*map(jax.tree.leaves, (result.params, *seen[:3])), strict=True):
-        for member, step in enumerate((1, 2, 2)):
-            np.testing.assert_array_equal(leaf[member], history[step][member])
+        for member, at in enumerate((1, 2, 2)):
+            np.testing.assert_array_equal(leaf[member], history[at][member])
 
 
 def test_a_bank_goes_on_from_its_checkpoint_to_the_same_bits(make, tmp_path):
-    whole, part = make(), make()
-    rule = loop.optimizer(whole, whole.config)
-    once = loop.fit(whole, rule, whole.config, tmp_path / "whole")
-    result = loop.fit(part, rule, part.config, tmp_path / "part")
+    once = loop.fit(jobs.make(make().config), tmp_path / "whole")
+    loop.fit(jobs.make(make().config), tmp_path / "part")
     (tmp_path / "part/result.json").unlink()
-    import shutil
-
     shutil.rmtree(tmp_path / "part/checkpoints/6")
-    again = make()
-    result = loop.fit(again, rule, again.config, tmp_path / "part")
+    result = loop.fit(jobs.make(make().config), tmp_path / "part")
     assert result.record["params_sha256"] == once.record["params_sha256"]
 
 
@@ -387,7 +381,7 @@ def test_train_then_predict_by_the_commands(tmp_path, capsys, monkeypatch):
 def test_lines_are_not_kept_back_while_more_are_waited_for():
     read, write = os.pipe()
     with open(read, "rb") as file:
-        batches = predict._batches(predict._decoded(file, "pipe"))
+        batches = text_lines.batches(file, "pipe")
         os.write(write, b"one\r\ntwo\nthr")
         assert next(batches) == ["one", "two"]
         os.write(write, "ee\n\nfoü".encode())
@@ -395,9 +389,10 @@ def test_lines_are_not_kept_back_while_more_are_waited_for():
         os.close(write)
         assert list(batches) == [["foü"]]
     whole = io.BytesIO(b"one\ntwo\n")
-    assert list(predict._batches(predict._decoded(whole, ""))) == [["one", "two"]]
-    many = io.BytesIO(b"a\n" * (predict._LINES + 1) + b"b" * (1 << 17))
-    assert [len(b) for b in predict._batches(predict._decoded(many, ""))] == [predict._LINES, 2]
+    assert list(text_lines.batches(whole, "")) == [["one", "two"]]
+    most = text_lines._LINES
+    many = io.BytesIO(b"a\n" * (most + 1) + b"b" * (1 << 17))
+    assert [len(b) for b in text_lines.batches(many, "")] == [most, 2]
 
 
 @pytest.mark.parametrize(
@@ -444,9 +439,9 @@ def test_each_kind_of_lines_has_a_confusion_table(make, tmp_path):
     task = make(data__test_path=str(tmp_path / "lines"))
     params, run = parameters(task), tmp_path / "run"
     run.mkdir()
-    metrics = task.evaluate(params, "test")
-    assert {"test_accuracy_single_words", "test_accuracy_sentences"} <= set(metrics)
-    detection.write(task, params, metrics, run)
+    evaluated = task.evaluate(params, "test")
+    assert {"test_accuracy_single_words", "test_accuracy_sentences"} <= set(evaluated.metrics)
+    task.artifacts(params, evaluated, run)
     for name in ("confusion", "confusion_single_words", "confusion_sentences"):
         assert (run / "plots" / f"{name}.png").stat().st_size
         assert (run / f"{name}.csv").read_text().startswith("truth,aa,bb,cc\naa,")
@@ -455,7 +450,7 @@ def test_each_kind_of_lines_has_a_confusion_table(make, tmp_path):
 def test_lines_to_test_on_are_left_out_where_their_folder_is_not_set(make, capsys, monkeypatch):
     monkeypatch.delenv("ZOO_NOWHERE", raising=False)
     task = make(data__test_path="$ZOO_NOWHERE/lines")
-    assert detection.lines(task, None) == {}
+    assert task.lines == {}
     assert "note: $ZOO_NOWHERE is not set" in capsys.readouterr().err
     with pytest.raises(UserError, match="no such folder"):
-        detection.lines(make(data__test_path="/none"), None)
+        make(data__test_path="/none").describe_data()

@@ -11,8 +11,8 @@ import pytest
 from zoo import config as configs
 from zoo import tasks
 from zoo.cells import CELLS
+from zoo.generate import default_prompt, generate_text
 from zoo.models import LanguageModel
-from zoo.tasks.language_model import default_prompt, write
 
 CONFIG = Path(__file__).parent.parent / "configs/char_lm.py"
 
@@ -44,17 +44,17 @@ def test_evaluation_is_the_mean_of_every_symbol_of_the_split_given_all_before_it
     train, valid = task.data("train"), task.data("valid")
     assert len(train) + len(valid) < 256  # so that every lane's warm-up reaches the beginning
     nats = nats_of(task.model, params, np.concatenate([train, valid]))[-len(valid) :]
-    got = task.evaluate(params, "valid")
+    got = task.evaluate(params, "valid").metrics
     assert got["valid_loss"] == pytest.approx(nats.mean(), rel=1e-5)
     assert got["valid_bpc"] == pytest.approx(nats.mean() / np.log(2), rel=1e-5)
-    assert task.evaluate(params, "test") == {}
+    assert task.evaluate(params, "test").metrics == {}
 
 
 def test_lanes_carry_the_state_from_window_to_window_and_drop_it_at_an_epoch(config):
     task = tasks.make(config)
     params, key = task.init(jax.random.key(0)), jax.random.key(1)
     data, order = jnp.asarray(task.data("train")), task.order("train", 0)
-    batches = [task.gather(data, task.indices(order, jnp.int32(i))) for i in range(3)]
+    batches = [task.gather(data, task.indices(order, jnp.int32(i), 0)) for i in range(3)]
     carry, total = task.carry(), 0.0
     for batch in batches:
         sums, carry = task.loss(params, carry, batch, key)
@@ -79,7 +79,7 @@ def test_chunks_have_no_common_past_and_cover_the_text_in_another_order(config):
     for epoch in (0, 1):
         order = task.order("train", epoch)
         steps = task.steps_per_epoch("train")
-        batches = [task.gather(data, task.indices(order, i)) for i in range(steps)]
+        batches = [task.gather(data, task.indices(order, i, 0)) for i in range(steps)]
         seen.append(np.concatenate([b["tokens"] for b in batches]).tolist())
     assert task.carry() == ()
     assert seen[0] != seen[1]
@@ -114,14 +114,15 @@ def test_the_unknown_symbol_is_trained_and_never_written(config):
     params = task.init(jax.random.key(0))
     params["params"]["bias"] = params["params"]["bias"].at[0].set(50.0)
     for temperature in (0.0, 1.0, 3.0):
-        (text,) = write(task.model, params, task.vocabulary, length=60, temperature=temperature)
+        (text,) = task.generate(params, length=60, temperature=temperature)
         assert "\ufffd" not in text and len(text) == 60
 
 
 def test_a_greedy_continuation_is_the_model_s_most_probable_one(config):
     task = tasks.make(config)
     params = task.init(jax.random.key(3))
-    (text,) = write(task.model, params, task.vocabulary, prompt="ab c", length=12, temperature=0)
+    settings = {"prompt": "ab c", "length": 12, "temperature": 0}
+    (text,) = generate_text(task.model, params, task.vocabulary, **settings)
     carry, tokens, apply = None, task.vocabulary.encode("ab c").tolist(), jax.jit(task.model.apply)
     for i in range(3 + 12):
         carry, logits = apply(params, jnp.array([[tokens[i]]]), carry)

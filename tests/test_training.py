@@ -16,11 +16,12 @@ import optax
 import pytest
 
 from zoo import config as configs
-from zoo import tasks
 from zoo.errors import UserError
-from zoo.train import command, loop, optimizers
-from zoo.train.checkpoint import Checkpoints
-from zoo.train.state import fingerprint
+from zoo.runs import folder, load
+from zoo.runs.checkpoint import Checkpoints
+from zoo.runs.state import fingerprint
+from zoo.train import command, loop, optimizers, step
+from zoo.train import job as jobs
 
 ROOT = Path(__file__).parent.parent
 TINY = [
@@ -58,8 +59,7 @@ def config(text):
 
 
 def fit(config, run):
-    task = tasks.make(config)
-    return loop.fit(task, loop.optimizer(task, config), config, run)
+    return loop.fit(jobs.make(config), run)
 
 
 def train(text, run, *more):
@@ -175,7 +175,7 @@ def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, ca
     flip_bits(tmp_path / f"run/checkpoints/{newest}/state")
     got = fit(config, tmp_path / "run").record
     assert f"checkpoint {newest} is damaged" in capsys.readouterr().err
-    command.load(tmp_path / "run")
+    load.load(tmp_path / "run")
     assert "damaged" not in capsys.readouterr().err  # it was written again
     assert got["params_sha256"] == want["params_sha256"]
     assert got["metrics"] == want["metrics"]
@@ -184,8 +184,8 @@ def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, ca
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_every_checkpoint_damaged_is_an_error(config, tmp_path):
     fit(config, tmp_path / "run")
-    for step in (tmp_path / "run/checkpoints").glob("[0-9]*"):
-        shutil.rmtree(step / "state")
+    for path in (tmp_path / "run/checkpoints").glob("[0-9]*"):
+        shutil.rmtree(path / "state")
     with pytest.raises(UserError, match="no checkpoint there is whole"):
         fit(config, tmp_path / "run")
 
@@ -205,18 +205,18 @@ def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(config, tmp_pa
     good = Path(tmp_path / "run/checkpoints/30")
     before = {p.name: p.read_bytes() for p in good.rglob("*") if p.is_file()}
 
-    class Broken(type(tasks.make(config))):
+    class Broken(type(jobs.make(config).task)):
         def loss(self, params, carry, batch, key):
             sums, carry = super().loss(params, carry, batch, key)
             return {"loss": sums["loss"]._replace(total=sums["loss"].total * jnp.nan)}, carry
 
     config.steps = 40
     (tmp_path / "run/config.json").unlink()
-    task = Broken(config)
+    job = jobs.make(config)._replace(task=Broken(config))
     with pytest.raises(
         UserError, match=r"loss at step 31 is not finite.*good checkpoint is step 30"
     ):
-        loop.fit(task, loop.optimizer(task, config), config, tmp_path / "run")
+        loop.fit(job, tmp_path / "run")
     assert before == {p.name: p.read_bytes() for p in good.rglob("*") if p.is_file()}
 
 
@@ -228,8 +228,6 @@ def test_another_config_in_the_same_folder_is_an_error(config, tmp_path):
 
 
 def test_two_writers_in_one_folder_is_an_error(config, tmp_path):
-    from zoo.train import folder
-
     held = folder.open_folder(tmp_path / "run")
     with pytest.raises(UserError, match="another process is training"):
         fit(config, tmp_path / "run")
@@ -248,14 +246,13 @@ def test_any_mesh_gives_the_same_parameters(config, tmp_path, data, model):
 
 
 def test_dispatch_length_does_not_change_the_bits(config):
-    task = tasks.make(config)
-    rule = loop.optimizer(task, config)
-    by_one = loop.begin(task, rule, config)
-    steps = loop.program(task, rule, config, by_one)
-    data, order = jnp.asarray(task.data("train")), loop.orders(task, loop.plan(task, config))(0)
+    job = jobs.make(config)
+    by_one = step.begin(job)
+    steps = step.program(job, by_one)
+    data, order = jnp.asarray(job.task.data("train")), step.orders(job)(0)
     for _ in range(6):
         by_one = steps(by_one, data, order, jnp.int32(1))
-    at_once = steps(loop.begin(task, rule, config), data, order, jnp.int32(6))
+    at_once = steps(step.begin(job), data, order, jnp.int32(6))
     assert fingerprint(by_one) == fingerprint(at_once)
 
 
@@ -275,8 +272,7 @@ def test_plateau_lowers_the_learning_rate(config, tmp_path):
     config.optimizer.update({"learning_rate": 0.5, "schedule": "plateau", "plateau_patience": 1})
     config.steps, config.eval_every = 60, 4
     fit(config, tmp_path / "run")
-    task = tasks.make(config)
-    like = loop.begin(task, loop.optimizer(task, config), config)
+    like = step.begin(jobs.make(config))
     with Checkpoints(tmp_path / "run/checkpoints") as checkpoints:
         state, _ = checkpoints.restore(60, like)
     values = [m["valid_loss"] for m in metrics(tmp_path / "run") if "valid_loss" in m]
@@ -293,11 +289,11 @@ def test_optimizers_by_name_go_downhill(config, name):
     config.optimizer.update(
         {"name": name, "learning_rate": 0.1, "warmup_steps": 0, "momentum": 0.5}
     )
-    rule = optimizers.make(config, 100)
+    optimizer = optimizers.make(config, 100)
     params = {"w": jnp.ones((2, 2))}
-    state = rule.init(params)
+    state = optimizer.init(params)
     for _ in range(20):
-        updates, state = rule.update(jax.tree.map(lambda p: 2 * p, params), state, params)
+        updates, state = optimizer.update(jax.tree.map(lambda p: 2 * p, params), state, params)
         params = optax.apply_updates(params, updates)
     assert float(jnp.max(jnp.abs(params["w"]))) < 0.5
 

@@ -14,7 +14,6 @@ import statistics
 import time
 
 import numpy as np
-
 from zoo.data.airline import PASSENGERS
 
 UNITS, EPOCHS = 4, 100
