@@ -5,8 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from zoo import data as zd
-from zoo.data import calendar
+from zoo.data.errors import DataError
+from zoo.data.series import calendar
+from zoo.data.series.read import named, read_series
+from zoo.data.series.table import digest, first_rows, load_table, save_table
 
 
 @pytest.fixture
@@ -14,7 +16,7 @@ def read(tmp_path):
     def read(text, **options):
         file = tmp_path / "my.csv"
         file.write_bytes(text.encode() if isinstance(text, str) else text)
-        return zd.read_series(file, **options)
+        return read_series(file, **options)
 
     return read
 
@@ -158,45 +160,45 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_named_in_one_line_with_its_place(read, name):
     text, options, message = FAULTS[name]
-    with pytest.raises(zd.DataError, match=message) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(text, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_tables_are_saved_whole(tmp_path, read):
     table = read("t,v,promo\n2020-01,1,0\n2020-02,2,1\n2020-03,,1\n", known="promo")
-    zd.save_table(tmp_path / "s.npz", table)
-    got = zd.load_table(tmp_path / "s.npz")
-    assert zd.digest(got) == zd.digest(table)
+    save_table(tmp_path / "s.npz", table)
+    got = load_table(tmp_path / "s.npz")
+    assert digest(got) == digest(table)
     assert got.frequency == table.frequency and got.names == table.names
     content = (tmp_path / "s.npz").read_bytes()
     (tmp_path / "s.npz").write_bytes(content[: len(content) // 2])
-    with pytest.raises(zd.DataError, match="damaged"):
-        zd.load_table(tmp_path / "s.npz")
+    with pytest.raises(DataError, match="damaged"):
+        load_table(tmp_path / "s.npz")
 
 
 def test_first_rows_and_digest(read):
     table = read(MONTHS)
-    assert len(zd.first_rows(table, 2).values[0]) == 2
-    assert zd.digest(zd.first_rows(table, 2)) != zd.digest(table)
+    assert len(first_rows(table, 2).values[0]) == 2
+    assert digest(first_rows(table, 2)) != digest(table)
 
 
 def test_the_airline_series():
-    table = zd.named("airline")
+    table = named("airline")
     values = table.values[0]
     assert (len(values), values[0], values[-1], values.sum()) == (144, 112, 432, 40363)
     assert calendar.show(table.times[0][-1], table.frequency) == "1960-12"
-    with pytest.raises(zd.DataError, match="did you mean 'airline'"):
-        zd.named("airlines")
+    with pytest.raises(DataError, match="did you mean 'airline'"):
+        named("airlines")
 
 
 @pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="needs the real data")
 def test_real_files_are_read():
-    table = zd.named("etth1", column="OT,HUFL")
+    table = named("etth1", column="OT,HUFL")
     assert table.names == ("OT", "HUFL") and table.frequency.name == "hour"
     assert len(table.values[0]) == 17420 and table.values[0][0] == pytest.approx(30.531, abs=1e-3)
     file = os.path.join(os.environ["ZOO_DATA"], "timeseries/airline_passengers.csv")
-    np.testing.assert_array_equal(zd.read_series(file).values[0], zd.named("airline").values[0])
+    np.testing.assert_array_equal(read_series(file).values[0], named("airline").values[0])
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.data import DataError, corpus, gutenberg_body, read_text, split
+from zoo.data.errors import DataError
 from zoo.data.files import write_bytes
+from zoo.data.text.corpus import corpus, gutenberg_body, read_text, split
 
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.data import DataError, Vocabulary
-from zoo.data.vocabulary import UNKNOWN
+from zoo.data.errors import DataError
+from zoo.data.text.vocabulary import UNKNOWN, Vocabulary
 
 TRICKY = "e\u0301é👩‍👩‍👧🇫🇷\U0010ffff\u0000\ufeff\u2028𝔘\ud800\udfff\ufffdß\n"
 
