@@ -222,7 +222,7 @@ def test_frequencies_are_inferred_and_continued(stamps, name, after):
     frequency = calendar.infer(times)
     assert frequency.name == name and calendar.frequency(name) == frequency
     assert calendar.show(calendar.following(times, 1, frequency)[0], frequency) == after
-    np.testing.assert_array_equal(calendar.places(times, frequency), [0, 1])
+    np.testing.assert_array_equal(calendar.steps(times, frequency), [0, 1])
 
 
 def test_calendar_features_repeat_with_their_cycle():

@@ -104,12 +104,12 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
     if not last:
         raise DataError(f"{sheet.name}: series {name!r} has no values")
 
-    def place(i):
-        return sheet.place(at[i], stamps.name)
+    def address(i):
+        return sheet.address(at[i], stamps.name)
 
     if stamps:
-        times = calendar.parse([stamps.cells[i] for i in at], place)
-        _check_order(sheet, times, place, stamps, at)
+        times = calendar.parse([stamps.cells[i] for i in at], address)
+        _check_order(sheet, times, address, stamps, at)
     else:
         times = np.arange(len(at))
     try:
@@ -123,11 +123,11 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
         )
     if freq.unit == "row" and times.dtype.kind == "M":
         times = np.arange(len(at))
-    steps = calendar.places(times, freq)
+    steps = calendar.steps(times, freq)
     if (steps < 0).any():
         i = int(np.argmin(steps))
         raise DataError(
-            f"{place(i)}: {stamps.cells[at[i]]} lies between the steps of a series by {freq.name} that "
+            f"{address(i)}: {stamps.cells[at[i]]} lies between the steps of a series by {freq.name} that "
             f"begins at {stamps.cells[at[0]]}"
         )
     size, end = int(steps[-1]) + 1, int(steps[last - 1]) + 1
@@ -139,14 +139,14 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
             if np.isnan(data[:n]).any():
                 i = int(np.argmax(np.isnan(data[:n])))
                 raise DataError(
-                    f"{sheet.place(at[i], c.name)}: the value is missing ({c.cells[at[i]]!r}); fill it in, "
-                    "or use --config.data.missing=interpolate"
+                    f"{sheet.address(at[i], c.name)}: the value is missing ({c.cells[at[i]]!r}); fill it "
+                    "in, or use --config.data.missing=interpolate"
                 )
     elif size > 2 * len(at):
         gap = int(np.argmax(np.diff(steps)))
         raise DataError(
-            f"{place(gap + 1)}: {size - len(at)} rows would be filled in for {len(at)} that are there; is "
-            f"{stamps.cells[at[gap + 1]]} after {stamps.cells[at[gap]]} right?"
+            f"{address(gap + 1)}: {size - len(at)} rows would be filled in for {len(at)} that are there; "
+            f"is {stamps.cells[at[gap + 1]]} after {stamps.cells[at[gap]]} right?"
         )
     full = np.concatenate([times[:1], calendar.following(times[:1], size - 1, freq)])
     full[steps] = times
@@ -154,7 +154,7 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
         if np.isnan(data[0]) or np.isnan(data[n - 1]):
             i = 0 if np.isnan(data[0]) else n - 1
             raise DataError(
-                f"{sheet.place(at[i], c.name)}: the first and last values cannot be interpolated; remove "
+                f"{sheet.address(at[i], c.name)}: the first and last values cannot be interpolated; remove "
                 "that row"
             )
     filled = _fill(steps[:last], values[:last], end)
@@ -167,7 +167,7 @@ def _fill(steps, data, size):
     return np.interp(np.arange(size), steps[seen], data[seen])
 
 
-def _check_order(sheet, times, place, stamps, at):
+def _check_order(sheet, times, address, stamps, at):
     back = np.flatnonzero(times[1:] <= times[:-1])
     if not len(back):
         return
@@ -176,12 +176,12 @@ def _check_order(sheet, times, place, stamps, at):
         i = int(first[np.argmax(counts > 1)])
         j = int(np.flatnonzero(times == times[i])[1])
         raise DataError(
-            f"{place(j)}: {stamps.cells[at[j]]} stands twice, first in line {sheet.lines[at[i]]}; "
+            f"{address(j)}: {stamps.cells[at[j]]} stands twice, first in line {sheet.lines[at[i]]}; "
             "keep one of them, or name the column that tells the series apart with --config.data.key"
         )
     i = int(back[0]) + 1
     raise DataError(
-        f"{place(i)}: {stamps.cells[at[i]]} comes after {stamps.cells[at[i - 1]]}; sort the file by time"
+        f"{address(i)}: {stamps.cells[at[i]]} comes after {stamps.cells[at[i - 1]]}; sort the file by time"
     )
 
 

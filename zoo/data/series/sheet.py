@@ -48,7 +48,7 @@ class Sheet(NamedTuple):
         error = unknown_name("column", name, [c.name for c in self.columns])
         raise DataError(f"{self.name}: --config.data.{role}={name}: {error}")
 
-    def place(self, row, column):
+    def address(self, row, column):
         return f"{self.name}, line {self.lines[row]}, column {column!r}"
 
 
@@ -57,10 +57,10 @@ def read_sheet(path):
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    found = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    if not found:
+    rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    if not rows:
         raise DataError(f"{name} holds no rows: the first line names the columns, values follow")
-    header = [cell.strip() for cell in found[0][1]]
+    header = [cell.strip() for cell in rows[0][1]]
     if all(_number(cell) is not None or _is_time(cell) for cell in header):
         example = delimiter.join(["time", "value", "other"][: len(header)])
         raise DataError(
@@ -69,17 +69,17 @@ def read_sheet(path):
         )
     if twice := [h for h in header if header.count(h) > 1]:
         raise DataError(f"{name}: two columns are named {twice[0]!r}")
-    for line, row in found[1:]:
+    for line, row in rows[1:]:
         if len(row) != len(header):
             raise DataError(
                 f"{name}, line {line}: {len(row)} fields, the header has {len(header)}; a number with "
                 "thousands separators must stand in quotes"
             )
-    if len(found) < 3:
-        raise DataError(f"{name} has {len(found) - 1} row(s) of values: a series needs more")
-    cells = zip(*(row for _, row in found[1:]), strict=True)
+    if len(rows) < 3:
+        raise DataError(f"{name} has {len(rows) - 1} row(s) of values: a series needs more")
+    cells = zip(*(row for _, row in rows[1:]), strict=True)
     columns = [Column(h, [c.strip() for c in col]) for h, col in zip(header, cells, strict=True)]
-    return Sheet(name, columns, [line for line, _ in found[1:]], delimiter)
+    return Sheet(name, columns, [line for line, _ in rows[1:]], delimiter)
 
 
 def find_time(sheet, taken):
@@ -103,11 +103,11 @@ def numbers(sheet, column, at):
         value = np.nan if cell.lower() in _MISSING else _number(cell, decimal)
         if value is None:
             raise DataError(
-                f"{sheet.place(i, column.name)}: {cell!r} is no number; mend it, or name other columns "
+                f"{sheet.address(i, column.name)}: {cell!r} is no number; mend it, or name other columns "
                 "with --config.data.column"
             )
         if np.isinf(value):
-            raise DataError(f"{sheet.place(i, column.name)}: {cell!r} is infinite; give a number")
+            raise DataError(f"{sheet.address(i, column.name)}: {cell!r} is infinite; give a number")
         found[k] = value
     return found
 
