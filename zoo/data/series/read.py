@@ -27,6 +27,9 @@ def read_series(
 ) -> Table:
     """The series of a CSV file (comma, semicolon or tab; a header line; UTF-8).
 
+    Numbers are written as in 1,234.5 or, unless commas divide the cells, as in 1.234,5: the numbers of
+    a column all in one way, which they must tell.
+
     column:    value columns, comma between; "" takes every column of numbers that has no other role
     time:      the column of time stamps; "" finds it, and else numbers the rows
     frequency: a name of ``calendar.frequency``; "" takes the most common distance
@@ -50,15 +53,18 @@ def read_series(
                 raise DataError(f"{sheet.name}: the column {c.name!r} cannot have two roles")
     else:
         free = [c for c in sheet.columns if c.name not in taken]
-        columns = [c for c in free if looks_numeric(c.cells, sheet.delimiter == ";")] or free
+        columns = [c for c in free if looks_numeric(c, sheet.delimiter)] or free
     if not columns:
-        raise DataError(f"{sheet.name}: there is no column of values beside {', '.join(taken)}")
+        roles = ", ".join(repr(c.name) for c in sheet.columns if c.name in taken)
+        raise DataError(f"{sheet.name}: there is no column of values beside {roles}")
     if keys and len(columns) > 1:
         raise DataError(
             f"{sheet.name}: a long file has one column of values, this one {len(columns)} "
             f"({', '.join(c.name for c in columns)}): name it with --config.data.column"
         )
-    rows = {name: np.arange(len(sheet.lines)) for name in [""]}
+    numeric = {c.name: numbers(sheet, c, "column") for c in columns}
+    numeric |= {p.name: numbers(sheet, p, "known") for p in plans}
+    rows = {"": np.arange(len(sheet.lines))}
     if keys:
         labels = np.array(keys.cells)
         rows = {str(n): np.flatnonzero(labels == n) for n in dict.fromkeys(keys.cells)}
@@ -66,7 +72,9 @@ def read_series(
     for label, at in rows.items():
         for c in columns:
             name = label if keys else c.name
-            series.append((name, *_series(sheet, at, stamps, c, plans, frequency, missing, name)))
+            series.append(
+                (name, *_series(sheet, at, stamps, c, plans, numeric, frequency, missing, name))
+            )
     names, times, values, plan, freqs = zip(*series, strict=True)
     if len(set(freqs)) > 1:
         other = next(i for i, f in enumerate(freqs) if f != freqs[0])
@@ -94,9 +102,10 @@ def named(name: str, **options) -> Table:
     return read_series(locate(name), **options)
 
 
-def _series(sheet, at, stamps, column, plans, frequency, missing, name):
-    values = numbers(sheet, column, at)
-    features = [numbers(sheet, p, at) for p in plans]
+def _series(sheet, at, stamps, column, plans, numeric, frequency, missing, name):
+    """(times, values, known, frequency) of the rows ``at``; ``numeric``: column -> its numbers."""
+    values = numeric[column.name][at]
+    features = [numeric[p.name][at] for p in plans]
     last = len(at)
     if plans:  # the future: rows at the end that have no value yet
         seen = np.flatnonzero(~np.isnan(values))
