@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.data import (
-    DataError,
+from zoo.data.batches import (
     check_size,
     chunks_indices,
     chunks_order,
@@ -21,6 +20,7 @@ from zoo.data import (
     lanes_steps,
     windows,
 )
+from zoo.data.errors import DataError
 
 N, B, T = 1000, 4, 7
 

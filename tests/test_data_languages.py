@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from zoo import data as zd
-from zoo.data import Alphabet, DataError
+from zoo.data.errors import DataError
+from zoo.data.text.alphabet import Alphabet, between_spaces, scripts_of
+from zoo.data.text.languages import UDHR, WORLD, clean, read_languages
 
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
 
@@ -17,8 +18,8 @@ def test_an_alphabet_has_a_trained_unknown_symbol_for_each_script(tmp_path):
     assert ids["é"] == alphabet.encode("x")[0]
     assert ids["漢"] == ids["鬱"] != ids["字"]
     assert ids["ш"] == alphabet.encode("Ж")[0] and ids["1"] == 1
-    assert zd.scripts_of("aé1 漢 ไ") == ["CJK", "LATIN", "THAI"]
-    assert zd.scripts_of("x" * 60 + "ж1") == ["LATIN"] and zd.scripts_of("12 !") == []
+    assert scripts_of("aé1 漢 ไ") == ["CJK", "LATIN", "THAI"]
+    assert scripts_of("x" * 60 + "ж1") == ["LATIN"] and scripts_of("12 !") == []
     assert not len(alphabet.encode("")) and alphabet.encode("\ud800").tolist() == [1]
     alphabet.save(tmp_path / "a.json")
     assert Alphabet.load(tmp_path / "a.json") == alphabet
@@ -46,37 +47,37 @@ def test_bad_language_files_are_named(tmp_path, files, options, message):
     for code, content in files.items():
         (tmp_path / f"{code}.txt").write_bytes(content)
     with pytest.raises(DataError, match=message):
-        zd.read_languages("", str(tmp_path), shortest=4, **options)
+        read_languages("", str(tmp_path), shortest=4, **options)
 
 
 def test_files_by_path_and_by_encoding(tmp_path):
     (tmp_path / "one").write_bytes("Ça  va\r\nbien".encode("iso-8859-1"))
     (tmp_path / "two").write_bytes("\ufeffHello\n\nthere".encode())
     path = f"fr={tmp_path}/one,en={tmp_path}/two"
-    got = zd.read_languages("", path, encodings="fr=iso-8859-1")
+    got = read_languages("", path, encodings="fr=iso-8859-1")
     assert got == [("en", "hello there"), ("fr", "ça va bien")]
     with pytest.raises(DataError, match="'fr' is given twice"):
-        zd.read_languages("", path + f",fr={tmp_path}/two")
+        read_languages("", path + f",fr={tmp_path}/two")
     with pytest.raises(DataError, match="no such folder"):
-        zd.read_languages("", str(tmp_path / "none"))
+        read_languages("", str(tmp_path / "none"))
 
 
 @needs_data
 def test_the_languages_of_the_archive():
-    found = zd.read_languages("udhr", languages=zd.WORLD)
-    assert len(found) == 27 and min(len(t.text) for t in found) == 2988  # Chinese
-    assert len(set(zd.UDHR.values())) == len(zd.UDHR) > 120
-    for code in zd.UDHR:
-        assert len(code) == 2 and zd.read_languages("udhr", languages=(code, "hsb"))
-    assert {"cat", "nob", "cmn_hans"}.isdisjoint(t.code for t in zd.read_languages("udhr"))
-    assert [len(t.text) for t in zd.read_languages("genesis")] == [195494, 191425]
+    texts = read_languages("udhr", languages=WORLD)
+    assert len(texts) == 27 and min(len(t.text) for t in texts) == 2988  # Chinese
+    assert len(set(UDHR.values())) == len(UDHR) > 120
+    for code in UDHR:
+        assert len(code) == 2 and read_languages("udhr", languages=(code, "hsb"))
+    assert {"cat", "nob", "cmn_hans"}.isdisjoint(t.code for t in read_languages("udhr"))
+    assert [len(t.text) for t in read_languages("genesis")] == [195494, 191425]
 
 
 def test_ends_are_spaces_only_where_a_script_has_them():
-    assert zd.between_spaces("abc") == " abc "
-    assert zd.between_spaces("漢字") == "漢字" and zd.between_spaces("カa") == "カa "
-    assert zd.between_spaces("") == ""
+    assert between_spaces("abc") == " abc "
+    assert between_spaces("漢字") == "漢字" and between_spaces("カa") == "カa "
+    assert between_spaces("") == ""
 
 
 def test_marks_are_joined_to_their_letters():
-    assert zd.clean_text("mo\u0302\u0301i\n  E\u0301", True) == "m\u1ed1i \u00e9"
+    assert clean("mo\u0302\u0301i\n  E\u0301", True) == "m\u1ed1i \u00e9"

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from zoo.data import REGISTRY, DataError, Source, corpus, licence, locate
-from zoo.data import registry as module
+from zoo.data import registry
+from zoo.data.errors import DataError
+from zoo.data.registry import REGISTRY, Source, licence, locate
+from zoo.data.text.corpus import corpus
 
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
 
@@ -213,7 +215,7 @@ def test_cache_that_cannot_be_written(tmp_path, server, cache, monkeypatch):
 
 def test_progress_is_shown_on_a_terminal(server, cache, monkeypatch, capsys):
     register(monkeypatch, address(server, "/good"))
-    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(registry.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     assert locate("small").read_bytes() == CONTENT

@@ -1,12 +1,17 @@
 """Series from files: what is read, and what is said about a file that cannot be."""
 
 import os
+from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from zoo import data as zd
-from zoo.data import calendar
+from zoo.data.errors import DataError
+from zoo.data.series import calendar
+from zoo.data.series.read import named, read_series
+from zoo.data.series.table import digest, first_rows, load_table, save_table
 
 
 @pytest.fixture
@@ -14,7 +19,7 @@ def read(tmp_path):
     def read(text, **options):
         file = tmp_path / "my.csv"
         file.write_bytes(text.encode() if isinstance(text, str) else text)
-        return zd.read_series(file, **options)
+        return read_series(file, **options)
 
     return read
 
@@ -52,9 +57,88 @@ def test_the_usual_dialects_are_read_alike(read, text):
 
 
 def test_thousands_and_decimal_commas(read):
-    got = read('t,v\n2020-01,"1,234"\n2020-02,"1,234,567.5"\n2020-03,12 000\n')
-    np.testing.assert_array_equal(got.values[0], [1234, 1234567.5, 12000])
+    got = read('t,v\n2020-01,"1,234"\n2020-02,"1,234,567.5"\n2020-03,12 000\n2020-04,1e5\n')
+    np.testing.assert_array_equal(got.values[0], [1234, 1234567.5, 12000, 1e5])
     np.testing.assert_array_equal(read("t;v\n1;1.234,5\n2;0,5\n").values[-1], [1234.5, 0.5])
+
+
+# The cells of one column -> its numbers, in files divided by semicolons or tabs.
+COLUMNS = {
+    "thousands by points": (["1.234", "1.234,5"], [1234, 1234.5]),
+    "a fraction": (["1.234", "0.123"], [1.234, 0.123]),
+    "zero with decimals": (["1.234", "0.000"], [1.234, 0]),
+    "one decimal": (["1.234", "12.5"], [1.234, 12.5]),
+    "too many before the point": (["1.234", "1234.567"], [1.234, 1234.567]),
+    "two points": (["1.234", "1.234.567"], [1234, 1234567]),
+    "two commas": (["1,234", "1,234,567"], [1234, 1234567]),
+    "a comma and a point": (["1,234", "1,234.5"], [1234, 1234.5]),
+    "one decimal after a comma": (["1,234", "12,5"], [1.234, 12.5]),
+    "a fourth decimal": (["1.234", "1.2340"], [1.234, 1.234]),
+    "an exponent": (["1.234", "1.234e5"], [1.234, 123400]),
+    "an exponent after a comma": (["1,234", "1,5E-3"], [1.234, 0.0015]),
+    "underscores": (["1_234", "1.234"], [1234, 1.234]),
+    "spaces": (["12 000", "1 234 567", "999"], [12000, 1234567, 999]),
+    "no-break spaces": (["12\u00a0000,5", "1\u202f234"], [12000.5, 1234]),
+    "signs": (["-1.234,5", "+1.234", "-0"], [-1234.5, 1234, 0]),
+    "whole": (["12", "-3", "1e5"], [12, -3, 1e5]),
+}
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"], ids=["semicolon", "tab"])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_is_read_in_the_notation_that_takes_all_of_its_cells(read, name, delimiter):
+    cells, expected = COLUMNS[name]
+    for order in (1, -1):
+        rows = [f"x{delimiter}{cell}\n" for cell in cells[::order]]
+        got = read("".join([f"label{delimiter}v\n", *rows]), column="v")
+        np.testing.assert_array_equal(got.values[0], expected[::order])
+
+
+def test_each_column_has_its_own_notation(read):
+    got = read("v;w;x\n1.234;1.234;1,5\n1,5;1.5;2,25\n")
+    assert got.names == ("v", "w", "x")
+    np.testing.assert_array_equal(got.values, [[1234, 1.5], [1.234, 1.5], [1.5, 2.25]])
+
+
+def test_all_series_of_a_long_file_have_one_notation(read):
+    got = read("shop;v\nA;1.234\nB;0,5\nA;2.345\nB;1,5\n", key="shop")
+    np.testing.assert_array_equal(got.values, [[1234, 2345], [0.5, 1.5]])
+
+
+def test_what_is_known_in_advance_is_read_in_both_notations(read):
+    got = read("v;price\n1;1.234,5\n2;2,5\n;3,25\n", column="v", known="price")
+    np.testing.assert_array_equal(got.known[0][:, 0], [1234.5, 2.5, 3.25])
+
+
+def test_ambiguous_columns_that_nobody_asked_for_are_left_alone(read):
+    text = "step;shop;v;w\n1.234;1.234;1;1.234\n1.235;1.234;2;1.235\n"
+    got = read(text, column="v", key="shop")
+    assert got.names == ("1.234",)
+    np.testing.assert_array_equal(got.values[0], [1, 2])
+
+
+# (mark between thousands, decimal mark)
+MARKS = [(mark, ".") for mark in ["", *", _\u00a0\u202f"]]
+MARKS += [(mark, ",") for mark in ["", *". \u00a0\u202f"]]
+
+
+@settings(deadline=None)
+@given(
+    marks=st.sampled_from(MARKS),
+    values=st.lists(
+        st.decimals(-(10**9), 10**9, places=3) | st.integers().map(Decimal), min_size=1
+    ),
+    delimiter=st.sampled_from(";\t"),
+)
+def test_numbers_in_either_notation_come_back(tmp_path_factory, marks, values, delimiter):
+    written = str.maketrans(dict(zip(",.", marks, strict=True)))
+    # No number of the other notation, 0.5 says which one the column is in.
+    cells = [f"{value:,f}".translate(written) for value in [*values, Decimal("0.5")]]
+    file = tmp_path_factory.getbasetemp() / "numbers.csv"
+    rows = [f"x{delimiter}{cell}\n" for cell in cells]
+    file.write_text("".join([f"label{delimiter}v\n", *rows]))
+    got = read_series(file, column="v").values[0]
+    assert got.tolist() == [*map(float, values), 0.5]
 
 
 def test_a_long_file_has_one_series_a_key(read):
@@ -95,6 +179,49 @@ FAULTS = {
         "t,v\n2020-01,1\n2020-02,x\n2020-03,3\n",
         {"column": "v"},
         "line 3, column 'v'.*'x'",
+    ),
+    "thousands or decimals": (
+        "t;v\n2020-01;999\n2020-02;1.234\n2020-03;5.678\n",
+        {},
+        "line 3, column 'v': '1.234' may be 1234 or 1.234.*1.2340.*--config.data.column",
+    ),
+    "thousands or decimals by commas": (
+        "t\tv\n2020-01\tNA\n2020-02\t-1,234\n",
+        {"column": "v"},
+        "line 3, column 'v': '-1,234' may be -1234 or -1.234.*-1,2340.*--config.data.column",
+    ),
+    "ambiguous feature": (
+        "v;p\n1;1.234\n2;5.678\n",
+        {"known": "p"},
+        "line 2, column 'p': '1.234' may be 1234 or 1.234.*--config.data.known",
+    ),
+    "two notations": (
+        "t;v\n2020-01;1.234,5\n2020-02;12.5\n2020-03;0,5\n",
+        {},
+        "line 3, column 'v': '12.5' is no number: "
+        "it is written as in 1,234.5, this column is read as in 1.234,5",
+    ),
+    "two notations, a tie": (
+        "t;v\n2020-01;1.234,5\n2020-02;12.5\n",
+        {},
+        "line 2, column 'v': '1.234,5' is no number: "
+        "it is written as in 1.234,5, this column is read as in 1,234.5",
+    ),
+    "decimal comma between commas": (
+        't,v\n2020-01,"1,234"\n2020-02,"0,123"\n',
+        {"column": "v"},
+        "line 3, column 'v': '0,123' is no number: "
+        "it is written as in 1.234,5, this column is read as in 1,234.5",
+    ),
+    "no number among decimal commas": (
+        "t;v\n2020-01;1,5\n2020-02;2,5\n2020-03;1,2,3\n",
+        {},
+        "line 4, column 'v': '1,2,3' is no number; mend it",
+    ),
+    "no number among features": (
+        "v,p\n1,x\n2,1\n",
+        {"known": "p"},
+        "line 2, column 'p': 'x' is no number; mend it, .*--config.data.known",
     ),
     "infinite": ("t,v\n2020-01,1\n2020-02,inf\n2020-03,3\n", {}, "line 3.*infinite"),
     "twice": ("t,v\n2020-01,1\n2020-02,2\n2020-02,3\n", {}, "line 4.*2020-02 stands twice.*line 3"),
@@ -137,12 +264,19 @@ FAULTS = {
     "frequency": (MONTHS, {"frequency": "mont"}, "did you mean 'month'"),
     "missing option": (MONTHS, {"missing": "drop"}, "'error' or 'interpolate'"),
     "no header": ("2020-01,1\n2020-02,2\n2020-03,3\n", {}, "no header.*time,value"),
+    "no header, decimal commas": ("1;1.234,5\n2;0,5\n3;1,5\n", {}, "no header.*time;value"),
+    "no header, more commas": ("1,5;2,5\n2,5;0,5\n3,5;1,5\n", {}, "no header.*time;value"),
     "one row": ("t,v\n2020-01,1\n", {}, "1 row"),
     "header only": ("t,v\n", {}, "0 row"),
     "empty": ("", {}, "empty"),
     "blank": ("\n\n", {}, "no rows"),
     "ragged": ("t,v\n2020-01,1,000\n2020-02,2\n", {}, "line 2: 3 fields.*quotes"),
     "same name": ("v,v\n1,2\n3,4\n", {}, "two columns are named 'v'"),
+    "no values": (
+        "t,v\n2020-01,1\n2020-02,2\n",
+        {"known": "v"},
+        "no column of values beside 't', 'v'$",
+    ),
     "two roles": (MONTHS, {"column": "time", "time": "time"}, "two roles"),
     "ambiguous": ("t,v\n01/02/2020,1\n02/02/2020,2\n", {"time": "t"}, "write 1949-01-31"),
     "zone": ("t,v\n2020-01-01T00:00+02:00,1\n2020-01-02,2\n", {"time": "t"}, "no time stamp"),
@@ -158,45 +292,45 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_named_in_one_line_with_its_place(read, name):
     text, options, message = FAULTS[name]
-    with pytest.raises(zd.DataError, match=message) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         read(text, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_tables_are_saved_whole(tmp_path, read):
     table = read("t,v,promo\n2020-01,1,0\n2020-02,2,1\n2020-03,,1\n", known="promo")
-    zd.save_table(tmp_path / "s.npz", table)
-    got = zd.load_table(tmp_path / "s.npz")
-    assert zd.digest(got) == zd.digest(table)
+    save_table(tmp_path / "s.npz", table)
+    got = load_table(tmp_path / "s.npz")
+    assert digest(got) == digest(table)
     assert got.frequency == table.frequency and got.names == table.names
     content = (tmp_path / "s.npz").read_bytes()
     (tmp_path / "s.npz").write_bytes(content[: len(content) // 2])
-    with pytest.raises(zd.DataError, match="damaged"):
-        zd.load_table(tmp_path / "s.npz")
+    with pytest.raises(DataError, match="damaged"):
+        load_table(tmp_path / "s.npz")
 
 
 def test_first_rows_and_digest(read):
     table = read(MONTHS)
-    assert len(zd.first_rows(table, 2).values[0]) == 2
-    assert zd.digest(zd.first_rows(table, 2)) != zd.digest(table)
+    assert len(first_rows(table, 2).values[0]) == 2
+    assert digest(first_rows(table, 2)) != digest(table)
 
 
 def test_the_airline_series():
-    table = zd.named("airline")
+    table = named("airline")
     values = table.values[0]
     assert (len(values), values[0], values[-1], values.sum()) == (144, 112, 432, 40363)
     assert calendar.show(table.times[0][-1], table.frequency) == "1960-12"
-    with pytest.raises(zd.DataError, match="did you mean 'airline'"):
-        zd.named("airlines")
+    with pytest.raises(DataError, match="did you mean 'airline'"):
+        named("airlines")
 
 
 @pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="needs the real data")
 def test_real_files_are_read():
-    table = zd.named("etth1", column="OT,HUFL")
+    table = named("etth1", column="OT,HUFL")
     assert table.names == ("OT", "HUFL") and table.frequency.name == "hour"
     assert len(table.values[0]) == 17420 and table.values[0][0] == pytest.approx(30.531, abs=1e-3)
     file = os.path.join(os.environ["ZOO_DATA"], "timeseries/airline_passengers.csv")
-    np.testing.assert_array_equal(zd.read_series(file).values[0], zd.named("airline").values[0])
+    np.testing.assert_array_equal(read_series(file).values[0], named("airline").values[0])
 
 
 @pytest.mark.parametrize(
@@ -220,7 +354,7 @@ def test_frequencies_are_inferred_and_continued(stamps, name, after):
     frequency = calendar.infer(times)
     assert frequency.name == name and calendar.frequency(name) == frequency
     assert calendar.show(calendar.following(times, 1, frequency)[0], frequency) == after
-    np.testing.assert_array_equal(calendar.places(times, frequency), [0, 1])
+    np.testing.assert_array_equal(calendar.steps(times, frequency), [0, 1])
 
 
 def test_calendar_features_repeat_with_their_cycle():

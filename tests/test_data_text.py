@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.data import DataError, corpus, gutenberg_body, read_text, split
+from zoo.data.errors import DataError
 from zoo.data.files import write_bytes
+from zoo.data.text.corpus import corpus, gutenberg_body, prepare, read_text, split
 
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
 
@@ -47,6 +48,21 @@ def written(tmp_path, content: bytes):
 def test_reads_utf8_without_mark_and_with_lf_only(tmp_path):
     path = written(tmp_path, b"\xef\xbb\xbfone\r\ntwo\rthr\xc3\xa9e\n\r\n\xf0\x9f\x98\x80")
     assert read_text(path) == "one\ntwo\nthrée\n\n😀"
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+@given(st.text(alphabet="aBÉ\u0130 \r\n\u2028", min_size=1))
+def test_a_prompt_is_prepared_as_a_training_text_is(tmp_path_factory, lowercase, text):
+    path = written(tmp_path_factory.getbasetemp(), text.encode())
+    prepared = prepare(text, lowercase)
+    assert prepared == corpus("", path=path, lowercase=lowercase)
+    assert "\r" not in prepared and prepare(prepared, lowercase) == prepared
+
+
+def test_prepared_line_ends_and_letters():
+    assert prepare("To Be\r\nOr\rNot\n\r", lowercase=False) == "To Be\nOr\nNot\n\n"
+    assert prepare("To Be\r\nOR É", lowercase=True) == "to be\nor é"
+    assert prepare("", lowercase=True) == ""
 
 
 def test_a_byte_order_mark_inside_of_a_text_stays(tmp_path):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zoo.data.vocabulary import UNKNOWN
 
-from zoo.data import DataError, Vocabulary
+from zoo.data.errors import DataError
+from zoo.data.text.vocabulary import UNKNOWN, Vocabulary
 
 TRICKY = "e\u0301é👩‍👩‍👧🇫🇷\U0010ffff\u0000\ufeff\u2028𝔘\ud800\udfff\ufffdß\n"
 
@@ -35,11 +35,11 @@ def test_training_text_comes_back(text):
 @given(st.text(min_size=1), st.text())
 def test_ids_are_places_in_the_table_and_others_are_unknown(train, text):
     vocabulary = Vocabulary.from_text(train)
-    place = {symbol: i for i, symbol in enumerate(vocabulary.symbols)}
-    assert vocabulary.encode(text).tolist() == [place.get(c, 0) for c in text]
-    shown = "".join(c if c in place else UNKNOWN for c in text)
+    ids = {symbol: i for i, symbol in enumerate(vocabulary.symbols)}
+    assert vocabulary.encode(text).tolist() == [ids.get(c, 0) for c in text]
+    shown = "".join(c if c in ids else UNKNOWN for c in text)
     assert vocabulary.decode(vocabulary.encode(text)) == shown
-    assert vocabulary.unknown(text) == sorted(set(text) - set(place))
+    assert vocabulary.unknown(text) == sorted(set(text) - set(ids))
 
 
 @given(st.text())

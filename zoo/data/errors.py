@@ -9,10 +9,10 @@ class DataError(UserError):
     """Data that cannot be used; one line: what is wrong, where, and what would be right."""
 
 
-def unknown_name(what: str, name: object, known: Iterable[str]) -> DataError:
-    """The error for a name outside of a table: the nearest right one, and the first forty."""
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> DataError:
+    """The error for a ``kind`` of name that no table has: the nearest right one, and the first forty."""
     known = sorted(known)
     near = nearest(name, known)
     hint = f"did you mean {near!r}? " if near else ""
     shown = ", ".join(known[:40]) + (f", … ({len(known)} in all)" if len(known) > 40 else "")
-    return DataError(f"{what} {name!r} is unknown: {hint}known are {shown}")
+    return DataError(f"{kind} {name!r} is unknown: {hint}known are {shown}")

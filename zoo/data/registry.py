@@ -115,7 +115,7 @@ DOCS_LICENCE = "Python Software Foundation License 2.0; the text ships with Pyth
 
 
 def names() -> list[str]:
-    """Every name that ``zoo.data.corpus`` knows; ``docs`` comes with Python and needs no file."""
+    """Every name that ``zoo.data.text.corpus`` reads; ``docs`` comes with Python and needs no file."""
     return sorted(["docs", *(n for n, row in REGISTRY.items() if row.kind == "text")])
 
 
@@ -129,7 +129,9 @@ def licence(name: str) -> str:
 def source(name: str) -> Source:
     """A row of the table. Raises DataError for unknown names, with the nearest known one."""
     if name == "docs":
-        raise DataError("corpus 'docs' is part of Python, not a file: zoo.data.corpus reads it")
+        raise DataError(
+            "corpus 'docs' is part of Python, not a file: zoo.data.text.corpus reads it"
+        )
     if name not in REGISTRY:
         raise unknown_name("corpus", name, names())
     return REGISTRY[name]
@@ -158,10 +160,10 @@ def locate(name: str) -> Path:
 
 def _check(path: Path, row: Source) -> None:
     content = read_bytes(path)
-    found = hashlib.sha256(content).hexdigest()
-    if found != row.sha256:
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != row.sha256:
         raise DataError(
-            f"{str(path)!r} has sha256 {found} ({len(content)} bytes), expected {row.sha256} "
+            f"{str(path)!r} has sha256 {checksum} ({len(content)} bytes), expected {row.sha256} "
             f"({row.size} bytes): replace it by {row.url}, unchanged, or remove it"
         )
 

@@ -51,11 +51,11 @@ def frequency(name: str) -> Frequency:
     return base if n == 1 else _of(base.unit, base.step * n)
 
 
-def parse(texts: Sequence[str], place=str) -> Times:
+def parse(texts: Sequence[str], address=str) -> Times:
     """Time stamps -> datetime64[s], or int64 where all are whole numbers that are no years.
 
     ISO dates ("1949-01", "2016-07-01 13:00:00"), years, quarters ("1949-Q1"), and 31/01/2020 or
-    01/31/2020 where the column leaves no doubt which. ``place(i)`` names the place of a text.
+    01/31/2020 where the column leaves no doubt which. ``address(i)`` says in errors where text i stands.
     Raises DataError for the first that is none of these.
     """
     texts = [t.strip() for t in texts]
@@ -63,16 +63,16 @@ def parse(texts: Sequence[str], place=str) -> Times:
         numbers = np.array([int(t) for t in texts])
         if not all(len(t) == 4 for t in texts) or not ((numbers > 1000) & (numbers < 3000)).all():
             return numbers
-    day_first = _day_first(texts, place)
-    found = np.empty(len(texts), "datetime64[s]")
+    day_first = _day_first(texts, address)
+    times = np.empty(len(texts), "datetime64[s]")
     for i, text in enumerate(texts):
         try:
-            found[i] = _stamp(text, day_first)
+            times[i] = _stamp(text, day_first)
         except ValueError:
             raise DataError(
-                f"{place(i)}: {text!r} is no time stamp; write it as 1949-01-31 or 1949-01-31 13:00"
+                f"{address(i)}: {text!r} is no time stamp; write it as 1949-01-31 or 1949-01-31 13:00"
             ) from None
-    return found
+    return times
 
 
 def infer(times: Times) -> Frequency:
@@ -94,7 +94,7 @@ def infer(times: Times) -> Frequency:
     )
 
 
-def places(times: Times, freq: Frequency) -> np.ndarray:
+def steps(times: Times, freq: Frequency) -> np.ndarray:
     """int64 (T,): on which step of the calendar each stamp lies; -1 where it lies between two.
 
     Weeks and multiples count from the first stamp.
@@ -168,9 +168,9 @@ def features(times: Times, freq: Frequency) -> np.ndarray:
 
 
 def _of(unit, step):
-    for found in FREQUENCIES.values():
-        if (found.unit, found.step) == (unit, step):
-            return found
+    for known in FREQUENCIES.values():
+        if (known.unit, known.step) == (unit, step):
+            return known
     if unit in ("m", "h"):
         day = 86400 // _SECONDS[unit]
         name = {"m": "minutes", "h": "hours"}[unit]
@@ -195,7 +195,7 @@ def _stamp(text, day_first):
     return stamp
 
 
-def _day_first(texts, place):
+def _day_first(texts, address):
     """Whether the first number of 01/02/2020 is the day. Raises DataError where nothing tells."""
     pairs = [(int(m[1]), int(m[2])) for t in texts if (m := _DATE.fullmatch(t))]
     if not pairs:
@@ -203,7 +203,7 @@ def _day_first(texts, place):
     first, second = max(p[0] for p in pairs), max(p[1] for p in pairs)
     if first <= 12 and second <= 12:
         raise DataError(
-            f"{place(0)}: {texts[0]!r} could be a day and a month or the other way round; write "
+            f"{address(0)}: {texts[0]!r} could be a day and a month or the other way round; write "
             "1949-01-31"
         )
     return first > 12

@@ -80,7 +80,10 @@ def frame(
     scale:      what it is measured on, "train" (honest) or "all" (looks ahead, as many tutorials do)
     valid, test: the last rows, as a fraction of each series or, from 1 on, a number of rows
     like:       the frame of the training data, whose shifts and scales are taken over
-    future:     rows after the end that ``known`` must reach
+    future:     rows after the end that ``known`` must reach: the horizon, rounded up to whole blocks of
+                model.horizon, since a forecast reads ``known`` from its window's start up to
+                start + length + horizon rounded up. ``batches.cut`` does not notice where rows lack
+                there: it reads earlier ones instead
 
     Raises DataError for values that a logarithm does not take, with series and time.
     """
@@ -127,12 +130,12 @@ def origins(frame: Frame, split: str, need: int, horizon: int, skip: int = 0) ->
     The last ``skip`` rows of the split are left out.
     """
     k = SPLITS.index(split)
-    found = []
+    pairs = []
     for i, ends in enumerate(frame.ends):
         first = max(need, ends[k - 1] if k else 0)
         t = np.arange(first, ends[k] - skip - horizon + 1)
-        found.append(np.stack([np.full(len(t), i), t], axis=1))
-    return np.concatenate(found).astype(np.int32)
+        pairs.append(np.stack([np.full(len(t), i), t], axis=1))
+    return np.concatenate(pairs).astype(np.int32)
 
 
 def undo(frame: Frame, origins: np.ndarray, u: np.ndarray) -> np.ndarray:

@@ -27,6 +27,9 @@ def read_series(
 ) -> Table:
     """The series of a CSV file (comma, semicolon or tab; a header line; UTF-8).
 
+    Numbers are written as in 1,234.5 or, unless commas divide the cells, as in 1.234,5: the numbers of
+    a column all in one way, which they must tell.
+
     column:    value columns, comma between; "" takes every column of numbers that has no other role
     time:      the column of time stamps; "" finds it, and else numbers the rows
     frequency: a name of ``calendar.frequency``; "" takes the most common distance
@@ -50,15 +53,18 @@ def read_series(
                 raise DataError(f"{sheet.name}: the column {c.name!r} cannot have two roles")
     else:
         free = [c for c in sheet.columns if c.name not in taken]
-        columns = [c for c in free if looks_numeric(c.cells, sheet.delimiter == ";")] or free
+        columns = [c for c in free if looks_numeric(c, sheet.delimiter)] or free
     if not columns:
-        raise DataError(f"{sheet.name}: there is no column of values beside {', '.join(taken)}")
+        roles = ", ".join(repr(c.name) for c in sheet.columns if c.name in taken)
+        raise DataError(f"{sheet.name}: there is no column of values beside {roles}")
     if keys and len(columns) > 1:
         raise DataError(
             f"{sheet.name}: a long file has one column of values, this one {len(columns)} "
             f"({', '.join(c.name for c in columns)}): name it with --config.data.column"
         )
-    rows = {name: np.arange(len(sheet.lines)) for name in [""]}
+    numeric = {c.name: numbers(sheet, c, "column") for c in columns}
+    numeric |= {p.name: numbers(sheet, p, "known") for p in plans}
+    rows = {"": np.arange(len(sheet.lines))}
     if keys:
         labels = np.array(keys.cells)
         rows = {str(n): np.flatnonzero(labels == n) for n in dict.fromkeys(keys.cells)}
@@ -66,7 +72,9 @@ def read_series(
     for label, at in rows.items():
         for c in columns:
             name = label if keys else c.name
-            series.append((name, *_series(sheet, at, stamps, c, plans, frequency, missing, name)))
+            series.append(
+                (name, *_series(sheet, at, stamps, c, plans, numeric, frequency, missing, name))
+            )
     names, times, values, plan, freqs = zip(*series, strict=True)
     if len(set(freqs)) > 1:
         other = next(i for i, f in enumerate(freqs) if f != freqs[0])
@@ -94,9 +102,10 @@ def named(name: str, **options) -> Table:
     return read_series(locate(name), **options)
 
 
-def _series(sheet, at, stamps, column, plans, frequency, missing, name):
-    values = numbers(sheet, column, at)
-    features = [numbers(sheet, p, at) for p in plans]
+def _series(sheet, at, stamps, column, plans, numeric, frequency, missing, name):
+    """(times, values, known, frequency) of the rows ``at``; ``numeric``: column -> its numbers."""
+    values = numeric[column.name][at]
+    features = [numeric[p.name][at] for p in plans]
     last = len(at)
     if plans:  # the future: rows at the end that have no value yet
         seen = np.flatnonzero(~np.isnan(values))
@@ -104,12 +113,12 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
     if not last:
         raise DataError(f"{sheet.name}: series {name!r} has no values")
 
-    def place(i):
-        return sheet.place(at[i], stamps.name)
+    def address(i):
+        return sheet.address(at[i], stamps.name)
 
     if stamps:
-        times = calendar.parse([stamps.cells[i] for i in at], place)
-        _check_order(sheet, times, place, stamps, at)
+        times = calendar.parse([stamps.cells[i] for i in at], address)
+        _check_order(sheet, times, address, stamps, at)
     else:
         times = np.arange(len(at))
     try:
@@ -123,11 +132,11 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
         )
     if freq.unit == "row" and times.dtype.kind == "M":
         times = np.arange(len(at))
-    steps = calendar.places(times, freq)
+    steps = calendar.steps(times, freq)
     if (steps < 0).any():
         i = int(np.argmin(steps))
         raise DataError(
-            f"{place(i)}: {stamps.cells[at[i]]} lies between the steps of a series by {freq.name} that "
+            f"{address(i)}: {stamps.cells[at[i]]} lies between the steps of a series by {freq.name} that "
             f"begins at {stamps.cells[at[0]]}"
         )
     size, end = int(steps[-1]) + 1, int(steps[last - 1]) + 1
@@ -139,14 +148,14 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
             if np.isnan(data[:n]).any():
                 i = int(np.argmax(np.isnan(data[:n])))
                 raise DataError(
-                    f"{sheet.place(at[i], c.name)}: the value is missing ({c.cells[at[i]]!r}); fill it in, "
-                    "or use --config.data.missing=interpolate"
+                    f"{sheet.address(at[i], c.name)}: the value is missing ({c.cells[at[i]]!r}); fill it "
+                    "in, or use --config.data.missing=interpolate"
                 )
     elif size > 2 * len(at):
         gap = int(np.argmax(np.diff(steps)))
         raise DataError(
-            f"{place(gap + 1)}: {size - len(at)} rows would be filled in for {len(at)} that are there; is "
-            f"{stamps.cells[at[gap + 1]]} after {stamps.cells[at[gap]]} right?"
+            f"{address(gap + 1)}: {size - len(at)} rows would be filled in for {len(at)} that are there; "
+            f"is {stamps.cells[at[gap + 1]]} after {stamps.cells[at[gap]]} right?"
         )
     full = np.concatenate([times[:1], calendar.following(times[:1], size - 1, freq)])
     full[steps] = times
@@ -154,7 +163,7 @@ def _series(sheet, at, stamps, column, plans, frequency, missing, name):
         if np.isnan(data[0]) or np.isnan(data[n - 1]):
             i = 0 if np.isnan(data[0]) else n - 1
             raise DataError(
-                f"{sheet.place(at[i], c.name)}: the first and last values cannot be interpolated; remove "
+                f"{sheet.address(at[i], c.name)}: the first and last values cannot be interpolated; remove "
                 "that row"
             )
     filled = _fill(steps[:last], values[:last], end)
@@ -167,7 +176,7 @@ def _fill(steps, data, size):
     return np.interp(np.arange(size), steps[seen], data[seen])
 
 
-def _check_order(sheet, times, place, stamps, at):
+def _check_order(sheet, times, address, stamps, at):
     back = np.flatnonzero(times[1:] <= times[:-1])
     if not len(back):
         return
@@ -176,12 +185,12 @@ def _check_order(sheet, times, place, stamps, at):
         i = int(first[np.argmax(counts > 1)])
         j = int(np.flatnonzero(times == times[i])[1])
         raise DataError(
-            f"{place(j)}: {stamps.cells[at[j]]} stands twice, first in line {sheet.lines[at[i]]}; "
+            f"{address(j)}: {stamps.cells[at[j]]} stands twice, first in line {sheet.lines[at[i]]}; "
             "keep one of them, or name the column that tells the series apart with --config.data.key"
         )
     i = int(back[0]) + 1
     raise DataError(
-        f"{place(i)}: {stamps.cells[at[i]]} comes after {stamps.cells[at[i - 1]]}; sort the file by time"
+        f"{address(i)}: {stamps.cells[at[i]]} comes after {stamps.cells[at[i - 1]]}; sort the file by time"
     )
 
 

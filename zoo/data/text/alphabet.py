@@ -73,9 +73,9 @@ class Alphabet(NamedTuple):
     def encode(self, text: str) -> np.ndarray:
         """Ids (N,) int32 of a text of N code points; any text will do. The start is not put in."""
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        found, where = np.unique(points, return_inverse=True)
-        ids = np.array([self._id(chr(p)) for p in found.tolist()], np.int32)
-        return ids[where] if len(ids) else ids
+        distinct, index = np.unique(points, return_inverse=True)
+        ids = np.array([self._id(chr(p)) for p in distinct.tolist()], np.int32)
+        return ids[index] if len(ids) else ids
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the alphabet as JSON."""
@@ -97,8 +97,8 @@ class Alphabet(NamedTuple):
 
     def _id(self, character):
         ids = _table(self)
-        found = ids.get(character)
-        return ids.get((script(character),), 1) if found is None else found
+        known = ids.get(character)
+        return ids.get((script(character),), 1) if known is None else known
 
 
 @lru_cache(maxsize=8)

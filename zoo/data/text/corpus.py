@@ -36,10 +36,19 @@ def read_text(path: str | os.PathLike) -> str:
             f"{name} is not UTF-8 (0x{content[at]:02x} at byte {at}, {error.reason}): "
             "convert it to UTF-8"
         ) from None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = prepare(text.removeprefix("\ufeff"), lowercase=False)
     if not text:
         raise DataError(f"{name} holds a byte-order mark and nothing else: give a file with text")
     return text
+
+
+def prepare(text: str, lowercase: bool) -> str:
+    """A text as a model trains on it: CRLF and lone CR become LF, letters lower case where asked.
+
+    What a model is to go on from, a prompt, goes the same way. Twice does no more than once.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.lower() if lowercase else text
 
 
 def gutenberg_body(text: str, name: str) -> str:
@@ -89,7 +98,7 @@ def corpus(name: str, path: str | os.PathLike | None = None, lowercase: bool = F
         text = read_text(registry.locate(name))
         if registry.source(name).gutenberg:
             text = gutenberg_body(text, name)
-    return text.lower() if lowercase else text
+    return prepare(text, lowercase)
 
 
 def split(text: str, valid: float = 0.1, test: float = 0.0) -> dict[str, str]:

@@ -74,11 +74,11 @@ def read_languages(
         if code not in read:
             raise unknown_name("language", code, read)
         text = clean(read[code](), lowercase)
-        where = f"the text of {code!r}"
+        label = f"the text of {code!r}"
         if len(text) < shortest:
-            raise DataError(f"{where} has {len(text)} characters; {shortest} are needed")
+            raise DataError(f"{label} has {len(text)} characters; {shortest} are needed")
         if same := [c for c, t in texts.items() if t == text]:
-            raise DataError(f"{where} is that of {same[0]!r}: give each language its own")
+            raise DataError(f"{label} is that of {same[0]!r}: give each language its own")
         texts[code] = text
     if len(texts) < 2:
         raise DataError(f"one language, {codes[0]!r}: two are needed to tell apart")
@@ -129,15 +129,15 @@ def _own(path, encodings):
 
 
 def _pairs(text, key, example):
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for part in filter(None, text.split(",")):
         code, equals, value = part.partition("=")
         if not equals or not code or not value:
             raise DataError(f"--config.{key}={text}: pairs, as in {example}")
-        if code in found:
+        if code in pairs:
             raise DataError(f"--config.{key}: language {code!r} is given twice")
-        found[code] = value
-    return found
+        pairs[code] = value
+    return pairs
 
 
 def decode(path, encoding):

@@ -113,8 +113,8 @@ class Vocabulary:
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
-            place = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nesting"
-            raise DataError(f"{name} is no vocabulary: not JSON ({place})") from None
+            fault = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nesting"
+            raise DataError(f"{name} is no vocabulary: not JSON ({fault})") from None
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
             raise DataError(f"{name} is no vocabulary: its 'format' is not {_FORMAT!r}")
         kind = content.get("kind")
