@@ -11,10 +11,17 @@ LAYERS = [
     {"models"},
     {"generate"},
     {"tasks"},
+    {"runs"},
     {"train"},
     {"bench", "cli", "predict", "report", "reproduce", "sample"},
 ]
-ONLY = {"flax": {"models.py"}, "orbax": {"train/checkpoint.py"}}
+ONLY = {
+    "flax": {"models/language_model.py", "models/forecaster.py"},
+    "orbax": {"runs/checkpoint.py"},
+    "optax": {"train/optimizers.py", "train/step.py", "train/job.py"},
+}
+TASKS = sorted(file.parent.name for file in (ROOT / "zoo/tasks").glob("*/task.py"))
+CONTESTANTS = {"bench.py"}  # may import what it times
 
 
 def imports(file):
@@ -39,16 +46,28 @@ def test_imports_point_from_commands_to_cells_and_never_back():
         for name in imports(file):
             top, _, rest = name.partition(".")
             if top == "zoo" and (other := rest.split(".")[0]) != part:
-                found = rank(other)
-                assert found is not None and found <= rank(part), f"{file} imports {name}"
+                below = rank(other)
+                assert below is not None and below <= rank(part), f"{file} imports {name}"
 
 
-def test_flax_and_orbax_are_each_imported_in_one_place():
+def test_flax_orbax_and_optax_are_each_imported_in_one_room():
     for file in (ROOT / "zoo").rglob("*.py"):
         for name in imports(file):
             allowed = ONLY.get(name.split(".")[0])
             here = str(file.relative_to(ROOT / "zoo"))
             assert allowed is None or here in allowed, f"{here} imports {name}"
+
+
+def test_no_task_imports_another_and_no_generic_room_imports_a_task():
+    assert {"forecasting", "language_detection", "language_model"} <= set(TASKS)
+    for file in (ROOT / "zoo").rglob("*.py"):
+        inside = file.relative_to(ROOT / "zoo").parts
+        if str(file.relative_to(ROOT / "zoo")) in CONTESTANTS:
+            continue
+        own = inside[1] if inside[0] == "tasks" and len(inside) > 2 else None
+        for name in imports(file):
+            task = name.split(".")[2] if name.startswith("zoo.tasks.") else None
+            assert task not in TASKS or task == own, f"{file} imports {name}"
 
 
 def test_no_file_is_longer_than_500_lines():

@@ -176,15 +176,15 @@ def to_json(config: ConfigDict) -> str:
     return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
 
 
-def from_json(text: str) -> ConfigDict:
-    """The inverse of ``to_json``. Raises ValueError for what is no JSON object."""
+def from_json(text: str) -> dict:
+    """What ``to_json`` wrote, as a dictionary. Raises ValueError for what is no JSON object."""
     record = json.loads(text)
     if not isinstance(record, dict):
         raise ValueError("it is no JSON object")
-    return ConfigDict(record)
+    return record
 
 
-def overlay(defaults: ConfigDict, record: ConfigDict) -> ConfigDict:
+def overlay(defaults: ConfigDict, record: dict) -> ConfigDict:
     """The values of ``record`` laid over ``defaults``; lists are tuples where the defaults have such."""
 
     def laid(below, above):
@@ -192,7 +192,7 @@ def overlay(defaults: ConfigDict, record: ConfigDict) -> ConfigDict:
             return below | {key: laid(below.get(key), value) for key, value in above.items()}
         return _tuples(above) if isinstance(below, tuple) else above
 
-    return ConfigDict(laid(defaults.to_dict(), record.to_dict()))
+    return ConfigDict(laid(defaults.to_dict(), record))
 
 
 def differences(one: ConfigDict, other: ConfigDict) -> list[str]:

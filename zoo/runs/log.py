@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from zoo.data.files import write_bytes
@@ -61,8 +62,9 @@ def _samples(run):
     file = run / "samples.txt"
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     heads = list(_BLOCKS.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    return [(int(h[1]), text[h.start() : end]) for h, end in zip(heads, ends, strict=True)]
+    starts = [*(head.start() for head in heads), len(text)]
+    cuts = pairwise(starts)
+    return [(int(h[1]), text[a:b]) for h, (a, b) in zip(heads, cuts, strict=True)]
 
 
 def _line(record):

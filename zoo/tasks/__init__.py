@@ -52,9 +52,11 @@ def restored_config(text: str) -> ConfigDict:
     """The config of a run, from its JSON, laid over today's defaults of its task: a key that came later
     has its default. Raises ValueError for text that is no JSON object, UserError for an unknown task."""
     record = from_json(text)
-    # Until 0.1 the digest of the data was a key of the config.
-    record.get("data", {}).pop("sha256", None)
-    name = choose(record, "task", names())
+    if isinstance(record.get("data"), dict):
+        record["data"].pop(
+            "sha256", None
+        )  # until 0.1 the digest of the data was a key of the config
+    name = choose(ConfigDict({"task": record.get("task")}), "task", names())
     keys = module(name, "config")
     record = getattr(keys, "upgrade", lambda record: record)(record)
     return overlay(keys.defaults(), record)

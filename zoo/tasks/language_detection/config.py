@@ -124,8 +124,8 @@ def parse_priors(text: str, key: str = "config.priors") -> dict[str, float]:
     return weights
 
 
-def upgrade(record: ConfigDict) -> ConfigDict:
+def upgrade(record: dict) -> dict:
     """A config of 0.1, whose priors were a dictionary."""
-    if isinstance(record.get("priors"), ConfigDict):
-        record["priors"] = ",".join(f"{code}={weight}" for code, weight in record.priors.items())
-    return record
+    if not isinstance(record.get("priors"), dict):
+        return record
+    return record | {"priors": ",".join(f"{code}={w}" for code, w in record["priors"].items())}
