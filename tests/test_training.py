@@ -174,11 +174,48 @@ def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, ca
     newest = max(int(p.name) for p in (tmp_path / "run/checkpoints").glob("[0-9]*"))
     flip_bits(tmp_path / f"run/checkpoints/{newest}/state")
     got = fit(config, tmp_path / "run").record
-    assert f"checkpoint {newest} is damaged" in capsys.readouterr().err
+    assert f"checkpoint {newest} cannot be read" in capsys.readouterr().err
+    assert (tmp_path / f"run/damaged/checkpoint-{newest}").is_dir()  # it was in the way at the end
     load.load(tmp_path / "run")
-    assert "damaged" not in capsys.readouterr().err  # it was written again
+    assert "cannot be read" not in capsys.readouterr().err  # it was written again
     assert got["params_sha256"] == want["params_sha256"]
     assert got["metrics"] == want["metrics"]
+
+
+def test_a_checkpoint_with_other_digests_is_set_aside_and_not_deleted(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    want = fit(config, run).record
+    (run / "result.json").unlink()
+    manifest = run / "checkpoints/30/manifest/metadata"
+    content = json.loads(manifest.read_text())
+    content["leaves"][".step"] = "0" * 64
+    manifest.write_text(json.dumps(content))
+    state = (run / "checkpoints/30/state/_METADATA").read_bytes()
+    assert fit(config, run).record["params_sha256"] == want["params_sha256"]
+    aside = run / "damaged/checkpoint-30"
+    message = f"checkpoint 30 is damaged: .step does not match its sha256, set aside as {aside}"
+    assert message in capsys.readouterr().err
+    assert (aside / "state/_METADATA").read_bytes() == state
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), ValueError("[OS error 24]")])
+def test_a_disk_that_cannot_be_read_for_now_costs_no_checkpoint(
+    config, tmp_path, monkeypatch, error
+):
+    run = tmp_path / "run"
+    want = fit(config, run).record
+    (run / "result.json").unlink()
+    before = {p: p.read_bytes() for p in (run / "checkpoints").rglob("*") if p.is_file()}
+
+    def restore(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("orbax.checkpoint.CheckpointManager.restore", restore)
+        with pytest.raises(UserError, match=r"checkpoint 30 cannot be read.*Too many open files"):
+            fit(config, run)
+    assert before == {p: p.read_bytes() for p in (run / "checkpoints").rglob("*") if p.is_file()}
+    assert fit(config, run).record["params_sha256"] == want["params_sha256"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
