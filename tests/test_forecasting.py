@@ -86,8 +86,8 @@ def test_no_baseline_looks_ahead():
 
 def test_baselines_of_hard_series_are_finite_or_left_out():
     for values in (np.zeros(40), np.arange(-20.0, 20), np.ones(5)):
-        found = baselines.forecasts(values, len(values) - 2, 1, 12, classical=True)
-        assert "persistence" in found and all(np.isfinite(f).all() for f in found.values())
+        forecasts = baselines.forecasts(values, len(values) - 2, 1, 12, classical=True)
+        assert "persistence" in forecasts and all(np.isfinite(f).all() for f in forecasts.values())
 
 
 def test_scores_by_hand():
@@ -144,9 +144,9 @@ def test_the_source_leaves_out_the_months_that_it_does():
     assert [len(tasks.make(make(v)).origins("train")) for v in ("regression", "window")] == [94, 92]
     for variant, months in (("regression", 46), ("window", 44)):
         task = tasks.make(make(variant))
-        found = task.backtest(parameters(task), "test")
-        look_back, skip = found.source
-        t = found.origins[:, 1]
+        backtest = task.backtest(parameters(task), "test")
+        look_back, skip = backtest.source
+        t = backtest.origins[:, 1]
         assert len(t) == 48 and ((t >= 96 + look_back) & (t < 144 - skip)).sum() == months
 
 
@@ -185,18 +185,18 @@ def test_views_are_combined_in_the_unit_of_the_series():
 def test_intervals_follow_the_errors_that_are_known_and_no_later_ones():
     task = tasks.make(make("best", ensemble__members=4, ensemble__recent=10, model__hidden=4))
     params = parameters(task)
-    found = task.backtest(params, "test")
-    _, high = found.interval(None, 0.8)
-    scale = found.frame.scale[0]
-    before = found.before[1]
+    backtest = task.backtest(params, "test")
+    _, high = backtest.interval(None, 0.8)
+    scale = backtest.frame.scale[0]
+    before = backtest.before[1]
     for row, h in ((0, 0), (5, 0), (5, 3), (30, 11)):
         known = list(before[np.isfinite(before[:, h]), h])
-        known += [(found.truth - found.z)[j, h] / scale for j in range(max(0, row - h))]
+        known += [(backtest.truth - backtest.z)[j, h] / scale for j in range(max(0, row - h))]
         width = np.sort(np.abs(known[-10:]))[8]  # ceil(11 x 0.8) - 1
-        assert high[row, h] - found.z[row, h] == pytest.approx(width * scale)
-    latest = task.residuals(params, found)
+        assert high[row, h] - backtest.z[row, h] == pytest.approx(width * scale)
+    latest = task.residuals(params, backtest)
     assert latest.shape == (10, 12)
-    np.testing.assert_allclose(latest[:, 0], ((found.truth - found.z) / scale)[-10:, 0])
+    np.testing.assert_allclose(latest[:, 0], ((backtest.truth - backtest.z) / scale)[-10:, 0])
 
 
 def test_an_incomplete_batch_weighs_nothing_more():

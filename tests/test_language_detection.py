@@ -113,9 +113,9 @@ def test_members_that_read_backwards_learn_so(make):
     task = make(ensemble__members=2, ensemble__backward=True)
     data, n = task.data("train"), len(task.codes)
     for member in (0, n):
-        label, place, _ = task.indices(jnp.int32(0), 0, member)
+        label, share, _ = task.indices(jnp.int32(0), 0, member)
         read = np.asarray(task.gather(data, task.indices(jnp.int32(0), 0, member))["tokens"])
-        forwards = np.asarray(task.gather(data, (label, place, False))["tokens"])
+        forwards = np.asarray(task.gather(data, (label, share, False))["tokens"])
         np.testing.assert_array_equal(read, forwards[:, :: -1 if member else 1])
 
 
@@ -136,8 +136,8 @@ def test_letters_say_which_languages_are_scored():
         "αβγ": [0, 0, 0, 0],
         "αβγ a": [1, 1, 0, 1],
     }
-    found = likelihood.candidates(list(strings), scripts)
-    assert found.astype(int).tolist() == list(strings.values())
+    allowed = likelihood.candidates(list(strings), scripts)
+    assert allowed.astype(int).tolist() == list(strings.values())
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -284,15 +284,15 @@ def test_tiny_members_run_side_by_side_and_large_ones_one_after_the_other_on_a_c
 def test_members_of_a_bank_are_the_same_in_both_forms_and_as_models_alone(
     make, tmp_path, monkeypatch
 ):
-    found = {}
+    results = {}
     for form in ("map", "vmap"):
         monkeypatch.setattr(bank, "form", lambda params, form=form: form)
-        found[form] = loop.fit(jobs.make(make().config), tmp_path / form)
-    assert found["map"].record["steps"] == found["vmap"].record["steps"] == 6
-    for a, b in zip(*(jax.tree.leaves(r.params) for r in found.values()), strict=True):
+        results[form] = loop.fit(jobs.make(make().config), tmp_path / form)
+    assert results["map"].record["steps"] == results["vmap"].record["steps"] == 6
+    for a, b in zip(*(jax.tree.leaves(r.params) for r in results.values()), strict=True):
         assert a.shape[0] == 3
         np.testing.assert_allclose(a, b, atol=1e-5)
-    metrics = found["map"].record["metrics"]
+    metrics = results["map"].record["metrics"]
     assert metrics["valid_loss"] == pytest.approx(np.mean(metrics["valid_loss_each"]))
     job = jobs.make(make().config)
     keys = jax.random.split(random.key(0, "init"), 3)

@@ -359,7 +359,7 @@ def test_seeds_are_runs_of_their_own_with_a_summary(config, tmp_path, capsys):
 def test_eval_mode_gives_the_result_again_and_check_trains_nothing(config, tmp_path, capsys):
     record = fit(config, tmp_path / "run").record
     assert command.evaluate(tmp_path / "run")["valid_loss"] == record["metrics"]["valid_loss"]
-    found = command.check(config)
-    assert found["parameters"] == record["params"]
-    assert found["steps"] == 30
+    report = command.check(config)
+    assert report["parameters"] == record["params"]
+    assert report["steps"] == 30
     assert os.listdir(tmp_path) == ["run"]

@@ -13,5 +13,5 @@ class UserError(ValueError):
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """The one of ``known`` that looks most like ``name``, or None."""
-    found = get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.5)
-    return found[0] if found else None
+    matches = get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.5)
+    return matches[0] if matches else None

@@ -65,11 +65,11 @@ def keras(variant, seed, train, test):
         model.fit(*train, epochs=epochs, batch_size=1, verbose=0, shuffle=not stateful)
         reset()
     seconds = time.perf_counter() - clock
-    found = []
+    forecasts = []
     for inputs, _ in (train, test):
         reset()
-        found.append(model.predict(inputs, batch_size=1, verbose=0)[:, 0])
-    return *found, seconds
+        forecasts.append(model.predict(inputs, batch_size=1, verbose=0)[:, 0])
+    return *forecasts, seconds
 
 
 def torch(variant, seed, train, test):
@@ -81,7 +81,7 @@ def torch(variant, seed, train, test):
     stateful, layers = variant in ("stateful", "stacked"), 2 if variant == "stacked" else 1
     lstm = t.nn.LSTM(train[0].shape[2], UNITS, layers, batch_first=True)
     head = t.nn.Linear(UNITS, 1)
-    rule = t.optim.Adam([*lstm.parameters(), *head.parameters()])
+    optimizer = t.optim.Adam([*lstm.parameters(), *head.parameters()])
     inputs, targets = t.tensor(train[0]), t.tensor(train[1])
 
     def read(x, state):
@@ -94,19 +94,19 @@ def torch(variant, seed, train, test):
         order = range(len(targets)) if stateful else t.randperm(len(targets)).tolist()
         for i in order:
             forecast, state = read(inputs[i], state)
-            rule.zero_grad()
+            optimizer.zero_grad()
             (forecast - targets[i]).square().backward()
-            rule.step()
+            optimizer.step()
     seconds = time.perf_counter() - clock
-    found = []
+    forecasts = []
     with t.no_grad():
         for xs in (train[0], test[0]):
-            state, forecasts = None, []
+            state, rows = None, []
             for x in t.tensor(xs):
                 forecast, state = read(x, state)
-                forecasts.append(float(forecast))
-            found.append(np.array(forecasts))
-    return *found, seconds
+                rows.append(float(forecast))
+            forecasts.append(np.array(rows))
+    return *forecasts, seconds
 
 
 def main():
@@ -119,12 +119,12 @@ def main():
     train, test, back = data(given.variant)
     rows = []
     for seed in range(given.seeds):
-        *found, seconds = {"torch": torch, "keras": keras}[given.peer](
+        *forecasts, seconds = {"torch": torch, "keras": keras}[given.peer](
             given.variant, seed, train, test
         )
         errors = [
             float(np.sqrt(np.mean((back(f) - back(part[1])) ** 2)))
-            for f, part in zip(found, (train, test), strict=True)
+            for f, part in zip(forecasts, (train, test), strict=True)
         ]
         steps = EPOCHS * len(train[1])
         rows.append({"train_rmse": errors[0], "test_rmse_source": errors[1], "seconds": seconds})

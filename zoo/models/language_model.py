@@ -12,6 +12,9 @@ from zoo.cells import CELLS, Carry
 from zoo.models import stack as stacked
 from zoo.unroll import locked_dropout, stack
 
+# What keys are drawn from the dropout key for; numbers below are of layers, for their weight drop.
+_INPUT, _OUTPUT, _BETWEEN = 1000, 2000, 3000
+
 
 class LanguageModel(nn.Module):
     """Embedding, a stack of recurrent layers, softmax; the same for characters, bytes and words.
@@ -68,7 +71,7 @@ class LanguageModel(nn.Module):
         ``carry`` is one entry a layer, each layer's own NamedTuple of (B, H); zeros when None.
         With ``train`` the dropout is on, and ``apply`` needs ``rngs={"dropout": key}``.
         """
-        layers, key = self.stack, None
+        layers, between = self.stack, None
         xs = self.embedding[tokens.T] if self.embed else jax.nn.one_hot(tokens.T, self.vocab)
         if self.classes:
             vectors = self.vectors[label][None]
@@ -81,10 +84,11 @@ class LanguageModel(nn.Module):
                 stacked.weight_drop(k, params, self.weight_drop)
                 for k, params in zip(keys, layers, strict=True)
             ]
-            xs = locked_dropout(jax.random.fold_in(key, 1000), xs, self.dropout_in)
-        carry, ys = stack(self._cell, layers, xs, carry, dropout=self.dropout, key=key)
+            xs = locked_dropout(jax.random.fold_in(key, _INPUT), xs, self.dropout_in)
+            between = jax.random.fold_in(key, _BETWEEN)
+        carry, ys = stack(self._cell, layers, xs, carry, dropout=self.dropout, key=between)
         if train:
-            ys = locked_dropout(jax.random.fold_in(key, 2000), ys, self.dropout_out)
+            ys = locked_dropout(jax.random.fold_in(key, _OUTPUT), ys, self.dropout_out)
         kernel = self.embedding.T if self.tie else self.kernel
         bias = self.bias[None, None]
         if self.classes:

@@ -36,10 +36,10 @@ def open_folder(path: Path) -> Folder:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        found = {p.name for p in path.iterdir() if not p.name.startswith(".")}
-        if found and not found & _OURS:
+        names = {p.name for p in path.iterdir() if not p.name.startswith(".")}
+        if names and not names & _OURS:
             raise UserError(
-                f"--run={path}: the folder holds something else than a run ({min(found)})"
+                f"--run={path}: the folder holds something else than a run ({min(names)})"
             )
         lock = open(path / ".lock", "a")  # noqa: SIM115 (held until close)
     except OSError as error:

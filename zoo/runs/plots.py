@@ -5,8 +5,8 @@ from pathlib import Path
 from zoo.runs import log
 
 
-def draw_losses(run: Path, unit: str) -> None:
-    """Writes plots/loss.png: training and validation loss, in ``unit``, over the steps."""
+def draw_losses(run: Path, loss_unit: str) -> None:
+    """Writes plots/loss.png: training and validation loss, in ``loss_unit``, over the steps."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -20,7 +20,7 @@ def draw_losses(run: Path, unit: str) -> None:
             label = {"train_loss": "training (dropout on)", "valid_loss": "validation"}[name]
             axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1.5, markersize=3)
     names = run.resolve().parts[-2:] if run.name.startswith("seed-") else [run.name]
-    axes.set(xlabel="step", ylabel=f"loss ({unit})", title=", ".join(names))
+    axes.set(xlabel="step", ylabel=f"loss ({loss_unit})", title=", ".join(names))
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend()

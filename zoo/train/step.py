@@ -75,11 +75,11 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
             jax.tree.map(jnp.add, state.sums, sums),
         )
 
-    places = jax.tree.map(lambda x: x.sharding, state)
+    shardings = jax.tree.map(lambda x: x.sharding, state)
     form = form or (bank.form(state.params) if task.members else "")
     steps = bank.loop(one, task.members, form)
 
-    @partial(jax.jit, donate_argnums=0, out_shardings=places)
+    @partial(jax.jit, donate_argnums=0, out_shardings=shardings)
     def many(state: TrainState, data, orders, n):
         return steps(state, data, orders, n)
 

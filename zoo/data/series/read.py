@@ -25,7 +25,7 @@ def read_series(
     known: str = "",
     missing: str = "error",
 ) -> Table:
-    """The series of a CSV file (comma, semicolon or tab; a header line; UTF-8).
+    """The series of a CSV file (comma, semicolon or tab; a header line; UTF-8; "-" is standard input).
 
     Numbers are written as in 1,234.5 or, unless commas divide the cells, as in 1.234,5: the numbers of
     a column all in one way, which they must tell.

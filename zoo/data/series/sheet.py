@@ -6,6 +6,7 @@ Every fault is named with its line (the header is line 1) and column.
 import csv
 import io
 import re
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 from zoo.data.errors import DataError, unknown_name
 from zoo.data.series import calendar
 from zoo.data.series.notation import COMMA, POINT, is_missing, is_number, notations, value
-from zoo.data.text.corpus import read_text
+from zoo.data.text.corpus import decode_text, read_text
 
 _TIME_NAMES = {
     "time",
@@ -60,12 +61,17 @@ class Sheet(NamedTuple):
 
 
 def read_sheet(path: str | Path) -> Sheet:
-    """The sheet of a UTF-8 file that commas, semicolons or tabs divide, its first line a header.
+    """The sheet of a UTF-8 file that commas, semicolons or tabs divide, its first line a header; of
+    standard input where the path is "-".
 
     Raises DataError where the header is missing or names two columns alike, for a row with more or
     fewer cells than the header, and for fewer than two rows.
     """
-    name, text = repr(str(path)), read_text(path)
+    if str(path) == "-":
+        name = "standard input"
+        text = decode_text(sys.stdin.buffer.read(), name)
+    else:
+        name, text = repr(str(path)), read_text(path)
     # A comma between digits may be a decimal one; a file of nothing else is divided by commas.
     first = re.sub(r"(?<=\d),(?=\d)", "", text.split("\n", 1)[0])
     delimiter = max(",;\t", key=first.count)

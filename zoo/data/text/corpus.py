@@ -21,8 +21,14 @@ def read_text(path: str | os.PathLike) -> str:
     Raises DataError where the file is missing, empty, unreadable or not a regular file, and where
     it is not UTF-8 text: the offset of the first wrong byte counts from 0, in bytes of the file.
     """
-    content = read_bytes(path)
-    name = repr(os.fspath(path))
+    return decode_text(read_bytes(path), repr(os.fspath(path)))
+
+
+def decode_text(content: bytes, name: str) -> str:
+    """What ``read_text`` makes of the bytes of a file; ``name`` is what errors call it.
+
+    Raises DataError where they are no UTF-8 text.
+    """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{name} starts with the mark of UTF-16 at byte 0: save it as UTF-8")
     nul = content.find(b"\0")
@@ -37,6 +43,8 @@ def read_text(path: str | os.PathLike) -> str:
             "convert it to UTF-8"
         ) from None
     text = prepare(text.removeprefix("\ufeff"), lowercase=False)
+    if not text and not content:
+        raise DataError(f"{name} is empty (0 bytes): give text")
     if not text:
         raise DataError(f"{name} holds a byte-order mark and nothing else: give a file with text")
     return text

@@ -199,7 +199,7 @@ def _width(errors, level):
 def summary(metrics: dict[str, float], backtest: Backtest) -> str:
     """The scores of the model and the baselines as a table, and who won."""
     table, horizon = backtest.table, backtest.z.shape[1]
-    unit, season = backtest.table.frequency.name, backtest.table.frequency.season
+    period, season = backtest.table.frequency.name, backtest.table.frequency.season
     first, last = backtest.origins[:, 1].min(), backtest.frame.ends[0, 2] - 1
     times = [calendar.show(table.times[0][t], table.frequency) for t in (first, last)]
     names = [k.removesuffix("_rmse") for k in metrics if k.endswith("_rmse")]
@@ -216,7 +216,7 @@ def summary(metrics: dict[str, float], backtest: Backtest) -> str:
         rows.append(["this model" if name == "test" else name.replace("_", " "), *cells])
     title = f"{len(table.names)} series" if len(table.names) > 1 else table.names[0]
     lines = [
-        f"{title}, {times[0]} to {times[1]}, one {unit} ahead"
+        f"{title}, {times[0]} to {times[1]}, one {period} ahead"
         + (f" and {horizon} ahead from rolling origins" if ahead else "")
         + (f"; season {season}" if season > 1 else ""),
         *_aligned([["", *heads], *rows]),

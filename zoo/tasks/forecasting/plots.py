@@ -77,9 +77,9 @@ def _residuals(axes, task, shown):
         axes[0].plot(at, truth - z, ".", markersize=4, color=colors[split], label=split)
         axes[1].hist(truth - z, bins=20, alpha=0.5, color=colors[split], label=split, density=True)
     axes[0].axhline(0, color="gray", linewidth=0.8)
-    unit = task.table.names[0]
-    axes[0].set(ylabel=f"actual - forecast ({unit})", title="residuals, one step ahead")
-    axes[1].set(xlabel=f"actual - forecast ({unit})", ylabel="density", title="how they are spread")
+    name = task.table.names[0]
+    axes[0].set(ylabel=f"actual - forecast ({name})", title="residuals, one step ahead")
+    axes[1].set(xlabel=f"actual - forecast ({name})", ylabel="density", title="how they are spread")
     for a in axes:
         a.grid(alpha=0.3)
         a.legend(fontsize="small")

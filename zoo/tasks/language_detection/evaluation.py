@@ -63,9 +63,9 @@ def cut(texts: list[str], length: int, most: float = _MOST) -> tuple[list[str], 
     tenth; as many of each text, about ``most`` at most."""
     strings, labels = [], []
     for label, text in enumerate(texts):
-        places = len(text) - length + 1
-        step = max(1 if length <= 20 else 10, math.ceil(places * len(texts) / most))
-        pieces = [text[i : i + length] for i in range(0, places, step)]
+        starts = len(text) - length + 1
+        step = max(1 if length <= 20 else 10, math.ceil(starts * len(texts) / most))
+        pieces = [text[i : i + length] for i in range(0, starts, step)]
         strings += pieces
         labels += [label] * len(pieces)
     return strings, np.array(labels, int)
@@ -269,6 +269,6 @@ def _auc(values, labels):
 
 def _source_strings(texts, seed):
     """100 random 5-character strings of each text, at the same places, as source 004 takes them."""
-    places = np.random.default_rng(seed).integers(min(map(len, texts)) - 4, size=100)
-    strings = [text[p : p + 5] for text in texts for p in places]
+    starts = np.random.default_rng(seed).integers(min(map(len, texts)) - 4, size=100)
+    strings = [text[s : s + 5] for text in texts for s in starts]
     return strings, np.repeat([0, 1], 100)

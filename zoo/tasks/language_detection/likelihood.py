@@ -150,8 +150,8 @@ def _rows(piece, symbols, pairs, carry, apart, going_on):
                 states.append(_take(after, slice(len(mine))))
     if not going_on:
         return (), each
-    place = np.argsort(np.concatenate(groups), kind="stable")
-    return jax.tree.map(lambda *a: np.concatenate(a, axis=1)[:, place], *states), each
+    rank = np.argsort(np.concatenate(groups), kind="stable")
+    return jax.tree.map(lambda *a: np.concatenate(a, axis=1)[:, rank], *states), each
 
 
 def _take(carry, rows):

@@ -170,8 +170,8 @@ class LanguageDetectionTask:
 
     def steps_per_epoch(self, split):
         """As many windows as the longest text has places for one (all texts, where one model has all)."""
-        places = [len(t) - self.config.data.window + 1 for t in self.parts[split]]
-        total = sum(places) if self.config.model.shared else max(places)
+        starts = [len(t) - self.config.data.window + 1 for t in self.parts[split]]
+        total = sum(starts) if self.config.model.shared else max(starts)
         return -(-total // self.config.batch_size)
 
     def tokens_per_step(self):
@@ -195,10 +195,10 @@ class LanguageDetectionTask:
         return label % n, jax.random.uniform(key, (size,)), self._backward(member)
 
     def gather(self, data, indices):
-        label, place, backward = indices
+        label, share, backward = indices
         window = self.config.data.window
-        places = (jnp.asarray(data["n"])[label] - window + 1).astype(jnp.float32)
-        start = jnp.floor(place * places).astype(jnp.int32)
+        starts = (jnp.asarray(data["n"])[label] - window + 1).astype(jnp.float32)
+        start = jnp.floor(share * starts).astype(jnp.int32)
         at = start[:, None] + jnp.arange(window)[None]
         tokens = jnp.asarray(data["tokens"])[label[:, None], at]
         return {"tokens": _turned(tokens, backward), "label": label}
@@ -355,8 +355,8 @@ class LanguageDetectionTask:
         if k == n:
             away = jnp.broadcast_to(jnp.arange(1, n)[:, None], (n - 1, len(label)))
             return (label[None] + away) % n
-        place = jax.random.uniform(key, (k - 1, len(label))) ** 3  # one in three the nearest of 27
-        return jnp.asarray(self._near)[label[None], jnp.floor(place * (n - 1)).astype(jnp.int32)]
+        rank = jax.random.uniform(key, (k - 1, len(label))) ** 3  # one in three the nearest of 27
+        return jnp.asarray(self._near)[label[None], jnp.floor(rank * (n - 1)).astype(jnp.int32)]
 
     @cached_property
     def _near(self):
