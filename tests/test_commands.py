@@ -230,3 +230,60 @@ def test_commands_run_as_programs(run):
     assert wrong.stderr.startswith("error: ") and wrong.stderr.count("\n") == 1
     written = command("-m", "zoo.sample", f"--run={run}", "--length=5")
     assert written.returncode == 0 and len(written.stdout) >= 5
+
+
+def test_a_prompt_goes_the_way_of_the_training_text(capsys, tmp_path, text):
+    run = tmp_path / "lower"
+    lower = ["--config.data.lowercase", f"--config.data.path={text}", f"--run={run}", *TINY]
+    assert cli.run(train.main, argv(*lower)) == 0
+    capsys.readouterr()
+    assert (
+        cli.run(sample.main, ["sample", f"--run={run}", "--prompt=THE Cat\r\n", "--length=5"]) == 0
+    )
+    assert capsys.readouterr().out.startswith("THE Cat")
+    assert "'x'" in fails(capsys, sample.main, ["sample", f"--run={run}", "--prompt=X"])
+
+
+def test_the_value_of_another_flag_clears_no_key(monkeypatch, text, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    rest = [a for a in TINY if "steps" not in a]
+    config = f"--config={ROOT}/configs/char_lm.py"
+    command = ["train.py", config, "--config.epochs=0.1", f"--config.data.path={text}", *rest]
+    assert cli.run(train.main, [*command, "--run", "steps"]) == 0
+    assert folder.read_config(tmp_path / "steps").epochs == 0.1
+
+
+def test_a_config_of_ones_own_is_complete_or_told(capsys, tmp_path, text):
+    def config(body, name="mine"):
+        file = tmp_path / f"{name}.py"
+        start = "from zoo.tasks.language_model.config import defaults\nVARIANTS = ('one',)\n"
+        file.write_text(start + "def get_config(variant):\n    " + body)
+        return f"--config={file}"
+
+    def error(body):
+        return train_fails(capsys, tmp_path, config=config(body))
+
+    assert "get_config returned int, not a ConfigDict" in error("return 5")
+    assert "ZeroDivisionError: division by zero" in error("return 1 / 0")
+    bare = (
+        "from ml_collections import ConfigDict\n    return ConfigDict({'task': 'language_model'})"
+    )
+    assert "start from zoo.tasks.NAME.config.defaults()" in error(bare)
+    (tmp_path / "none.py").write_text("def get_config(variant): pass\n")
+    err = train_fails(capsys, tmp_path, config=f"--config={tmp_path}/none.py")
+    assert "no attribute 'VARIANTS'" in err
+    named = config("return defaults()", "nameless")
+    run = tmp_path / "nameless-run"
+    more = [f"--config.data.path={text}", f"--run={run}", "--config.mesh.data=1", *TINY]
+    assert cli.run(train.main, argv(*more, config=named)) == 0
+    result = json.loads((run / "result.json").read_text())
+    assert (result["config"], result["variant"]) == ("nameless", "one")
+
+
+def test_a_batch_that_leaves_devices_idle_is_told_with_the_number(capsys, text, tmp_path):
+    tiny = [a for a in TINY if "batch_size" not in a]
+    more = [f"--config.data.path={text}", "--config.batch_size=9", "--mode=check", *tiny]
+    assert cli.run(train.main, argv(*more)) == 0
+    out, err = capsys.readouterr()
+    assert "note: a batch of 9 is shared by 3 of 4 devices" in err and err.count("note") == 1
+    assert json.loads(out)["mesh"] == {"data": 3, "model": 1}

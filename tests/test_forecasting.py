@@ -1,6 +1,7 @@
 """Forecasting: frames and their inverse, baselines against known figures, the task and its commands."""
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -11,15 +12,16 @@ import numpy as np
 import pytest
 from reference import parameters
 
+from zoo import cli, predict, tasks
 from zoo import config as configs
-from zoo import predict, tasks
 from zoo.data.series import calendar, frames
 from zoo.data.series.read import named
 from zoo.data.series.table import Table
 from zoo.errors import UserError
 from zoo.tasks import protocol
 from zoo.tasks.forecasting import baselines, evaluation, scores
-from zoo.train import plan
+from zoo.train import job as jobs
+from zoo.train import loop, plan
 
 ROOT = Path(__file__).parent.parent
 AIRLINE = named("airline").values[0]
@@ -348,3 +350,41 @@ def test_a_logarithm_of_zero_and_a_constant_series_are_told(tmp_path, capsys):
     assert "'passengers' is constant" in capsys.readouterr().err
     metrics = task.evaluate(parameters(task), "test").metrics
     assert all(np.isfinite(v) for v in metrics.values()) and "test_mase" not in metrics
+
+
+def test_what_is_known_is_not_shifted_where_blocks_do_not_divide_the_horizon():
+    """The last origins read features past the end of the series: 15 rows ahead for 12 in blocks of 5."""
+    keys = {"model__horizon": 5, "horizon": 12, "data__calendar": True, "model__hidden": 4}
+    task = tasks.make(make("own", "forecast", **keys))
+    params = parameters(task)
+    origins = task.origins("test")[-3:]
+    far = task._views(task.table, 100)
+    np.testing.assert_array_equal(
+        task.forecasts(params, origins, 12), task.forecasts(params, origins, 12, far)
+    )
+
+
+def test_forecasts_of_standard_input_and_of_a_run_that_cannot_be_written(
+    tmp_path, capsys, monkeypatch
+):
+    run = tmp_path / "run"
+    config = make("own", "forecast", model__hidden=4, epochs=1.0, horizon=3)
+    loop.fit(jobs.make(config), run)
+    capsys.readouterr()
+    months = np.datetime64("1961-01") + np.arange(40)
+    sheet = "time,passengers\n" + "\n".join(f"{m},{400 + i}" for i, m in enumerate(months))
+
+    def ask(*more):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(sheet.encode())))
+        code = cli.run(predict.main, ["predict", f"--run={run}", *more])
+        out, err = capsys.readouterr()
+        return code, [json.loads(line)["time"] for line in out.splitlines()], err
+
+    assert ask("--input=-") == (0, ["1964-05", "1964-06", "1964-07"], "")
+    (run / "predictions.csv").unlink()
+    (run / "predictions.csv").mkdir()  # cannot be written
+    code, times, err = ask()
+    assert (code, len(times)) == (0, 3)
+    assert err.startswith("note: ") and "cannot be written" in err and err.count("\n") == 1
+    code, times, err = ask(f"--out={tmp_path}/none/out.csv")
+    assert (code, times) == (2, []) and "cannot be written" in err

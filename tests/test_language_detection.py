@@ -24,7 +24,7 @@ from zoo.tasks import labels
 from zoo.tasks.language_detection import evaluation, likelihood
 from zoo.tasks.language_detection import task as module
 from zoo.tasks.protocol import Evaluation
-from zoo.train import bank, loop, step
+from zoo.train import bank, command, loop, step
 from zoo.train import job as jobs
 
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
@@ -64,15 +64,20 @@ def make(tmp_path):
 
 def brute(task, params, string, language, member):
     """log P of a string under one model, a character at a time."""
+    return sum(log_p(task, params, string, language, member))
+
+
+def log_p(task, params, string, language, member):
+    """log P of each character after those before it, one step at a time."""
     mine, label = jax.tree.map(lambda a: a[member], params), jnp.array([language])
     label = label if task.config.model.shared else None
-    carry, before, total = None, START, 0.0
+    carry, before, each = None, START, []
     apply = jax.jit(task.model.apply)
     for token in task.alphabet.encode(string):
         carry, logits = apply(mine, jnp.full((1, 1), before), carry, label)
-        total += float(jax.nn.log_softmax(logits[0, 0])[token])
+        each.append(float(jax.nn.log_softmax(logits[0, 0])[token]))
         before = int(token)
-    return total
+    return each
 
 
 @pytest.fixture
@@ -454,3 +459,69 @@ def test_lines_to_test_on_are_left_out_where_their_folder_is_not_set(make, capsy
     assert "note: $ZOO_NOWHERE is not set" in capsys.readouterr().err
     with pytest.raises(UserError, match="no such folder"):
         make(data__test_path="/none").describe_data()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("window", [4, 5, 150])
+def test_the_validation_loss_reads_every_character_once(make, shared, window):
+    task = make(shared, data__window=5, ensemble__members=2, ensemble__backward=True)
+    task.config.data.window = window  # 150 is more than a text has
+    params, n = parameters(task), len(task.codes)
+    losses = np.zeros((n, task.members))
+    for k, text in enumerate(task.parts["valid"]):
+        width = min(window, len(text))
+        assert len(text) % 4 or len(text) % 5  # the last window is not whole
+        for member in range(task.members):
+            back = -1 if (member if shared else member // n) % 2 else 1
+            for start in range(0, len(text), width):
+                begin = min(start, len(text) - width)
+                each = log_p(task, params, text[begin : begin + width][::back], k, member)[::back]
+                losses[k, member] -= sum(each[start - begin :]) / len(text)
+    want = losses.mean(axis=0) if shared else [losses[m % n, m] for m in range(task.members)]
+    got = task.evaluate(params, "valid").metrics["valid_loss"]
+    np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
+def test_what_evaluation_needs_is_checked_before_training(tmp_path, capsys):
+    folder_, run = texts(tmp_path / "texts"), tmp_path / "run"
+    args = [f"--config={CONFIG}:english_french", f"--config.data.path={folder_}", f"--run={run}"]
+    args += ["--config.data.languages=()", "--config.steps=4", "--config.ensemble.members=2"]
+    args += ["--config.model.hidden=4", "--config.data.valid=0.2", "--config.baselines=none"]
+
+    def error(*more):
+        assert cli.run(train.main, ["train.py", *args, *more]) == 2
+        assert not run.exists()
+        return capsys.readouterr().err
+
+    assert "languages 'udrh' is unknown: did you mean 'udhr'?" in error(
+        "--config.data.test_on=udrh"
+    )
+    assert "test_path=/none: no such folder" in error("--config.data.test_path=/none")
+    (tmp_path / "empty").mkdir()
+    assert "holds no lines" in error(f"--config.data.test_path={tmp_path}/empty")
+    assert "priors: 'zz' is none of aa, bb, cc" in error("--config.priors=zz=2")
+    assert "must be CODE=WEIGHT" in error("--config.priors=aa")
+    assert cli.run(train.main, ["train.py", *args, "--config.priors=aa=3,bb=1"]) == 0
+    assert folder.read_config(run).priors == "aa=3,bb=1"
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_held_out_text_shorter_than_the_shortest_strings_is_told(tmp_path, make, part):
+    few = {"aa": ["abba"], "bb": ["dodo"]}
+    parts = {"data__valid": 0.0, "data__test": 0.0, f"data__{part}": 0.04}
+    short = make(data__path=str(texts(tmp_path / "few", few, 30)), **parts)
+    with pytest.raises(UserError, match=f"the {part} text of 'aa' has 4 characters; 5 are needed"):
+        short.describe_data()
+
+
+def test_the_temperature_is_1_where_nothing_can_be_cut(make):
+    task = make()
+    assert evaluation.temperature(task, parameters(task), ["abba", "dodo", "жук"]) == 1.0
+
+
+def test_evaluating_a_run_again_gives_all_that_the_end_of_training_gives(make, tmp_path):
+    config = make(True, ensemble__members=2, baselines="ngrams").config
+    record = loop.fit(jobs.make(config), tmp_path / "run").record
+    again = command.evaluate(tmp_path / "run")
+    assert {"temperature", "test_calibration_error_20", "test_unknown"} <= again.keys()
+    assert again == {key: record["metrics"][key] for key in again}

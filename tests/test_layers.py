@@ -1,6 +1,8 @@
 """Imports point one way, and rooms stay small."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -74,3 +76,24 @@ def test_no_file_is_longer_than_500_lines():
     for folder in ("zoo", "tests", "configs"):
         for file in (ROOT / folder).rglob("*.py"):
             assert len(file.read_text(encoding="utf-8").splitlines()) <= 500, file
+
+
+def test_no_private_member_of_another_package_is_read():
+    public = {"_replace", "_asdict", "_fields", "_make"}  # of a NamedTuple
+    for file in (ROOT / "zoo").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+                own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+                dunder = node.attr.startswith("__")
+                assert own or dunder or node.attr in public, f"{file}:{node.lineno} {node.attr}"
+
+
+def test_using_a_run_imports_neither_the_loop_nor_an_optimizer():
+    code = "import sys, zoo.sample, zoo.predict, zoo.runs.load, zoo.tasks.language_model.task\n"
+    code += (
+        "import zoo.tasks.forecasting.task, zoo.tasks.language_detection.task, orbax.checkpoint\n"
+    )
+    code += "print(*[m for m in sys.modules if m == 'optax' or m.startswith('zoo.train')])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == ""

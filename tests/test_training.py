@@ -17,10 +17,10 @@ import pytest
 
 from zoo import config as configs
 from zoo.errors import UserError
-from zoo.runs import folder, load
+from zoo.runs import folder, load, log
 from zoo.runs.checkpoint import Checkpoints
 from zoo.runs.state import fingerprint
-from zoo.train import command, loop, optimizers, step
+from zoo.train import command, finish, loop, optimizers, step
 from zoo.train import job as jobs
 
 ROOT = Path(__file__).parent.parent
@@ -358,8 +358,87 @@ def test_seeds_are_runs_of_their_own_with_a_summary(config, tmp_path, capsys):
 
 def test_eval_mode_gives_the_result_again_and_check_trains_nothing(config, tmp_path, capsys):
     record = fit(config, tmp_path / "run").record
-    assert command.evaluate(tmp_path / "run")["valid_loss"] == record["metrics"]["valid_loss"]
+    again = command.evaluate(tmp_path / "run")
+    assert again == {key: record["metrics"][key] for key in again}
     report = command.check(config)
     assert report["parameters"] == record["params"]
     assert report["steps"] == 30
     assert os.listdir(tmp_path) == ["run"]
+
+
+def test_every_mask_of_a_step_is_drawn_with_a_key_of_its_own(config, monkeypatch):
+    config.model.update({"layers": 3, "dropout": 0.2, "dropout_in": 0.1, "weight_drop": 0.3})
+    task = jobs.make(config).task
+    keys, draw = [], jax.random.bernoulli
+
+    def bernoulli(key, *args):
+        keys.append(tuple(jax.random.key_data(key).tolist()))
+        return draw(key, *args)
+
+    params, batch = task.init(jax.random.key(0)), {"tokens": jnp.zeros((4, 9), jnp.int32)}
+    monkeypatch.setattr(jax.random, "bernoulli", bernoulli)
+    task.loss(params, task.carry(), batch | {"first": False}, jax.random.key(1))
+    assert len(keys) == 3 + 1 + 2 + 1  # weight drop, input, between layers, output
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_sample_that_looks_like_a_head_of_samples_txt_is_kept_whole(tmp_path):
+    text = "one\n════ step 7, valid_loss 1.0 ════\ntwo ════\n════ step x\n"
+    log.add_sample(tmp_path, 5, "valid_loss 2.0", text)
+    log.add_sample(tmp_path, 10, "valid_loss 1.5", "════\nlast")
+    assert log.last_sample(tmp_path).strip("\n") == "════\nlast"
+    log.add_sample(tmp_path, 10, "valid_loss 1.5", "again")
+    content = (tmp_path / "samples.txt").read_text()
+    assert content.count("\n════ step 10, ") == 1 and "two ════\n" in content
+    log.add_sample(tmp_path, 3, "after a restart", text)
+    assert (tmp_path / "samples.txt").read_text().count("two ════") == 1
+
+
+def test_a_record_is_on_disk_when_add_returns(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_size))
+    record = log.Log(tmp_path, 0)
+    record.add({"step": 1})
+    assert synced[-1] == len('{"step": 1}\n')
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_warm_up_under_a_plateau_is_that_of_a_constant_rate(config, name):
+    """The updates of the first steps are the same, and so is the state, but for the rate in it."""
+    config.optimizer.update({"name": name, "warmup_steps": 4, "clip_norm": 0.0})
+    config.optimizer.weight_decay = 0.1
+    updates = {}
+    for schedule in ("constant", "plateau"):
+        config.optimizer.schedule = schedule
+        optimizer = optimizers.make(config, 100)
+        params = {"w": jnp.arange(4.0).reshape(2, 2)}
+        state, updates[schedule] = optimizer.init(params), []
+        for i in range(6):
+            update, state = optimizer.update({"w": params["w"] + i}, state, params)
+            updates[schedule].append(update["w"])
+    np.testing.assert_allclose(updates["constant"], updates["plateau"], rtol=1e-5, atol=1e-9)
+    assert not np.asarray(updates["plateau"][0]).any()
+
+
+@pytest.mark.parametrize(("mode", "value", "want"), [("min", 2.0, 3.0), ("max", 2.5, 2.0)])
+def test_the_time_to_a_target_goes_either_way(config, mode, value, want):
+    config.target.update({"metric": "valid_loss", "value": value, "mode": mode})
+    records = [
+        {"step": i, "seconds": float(i), "valid_loss": v} for i, v in ((1, 2.1), (2, 3.0), (3, 1.0))
+    ]
+    assert finish._seconds_to(config.target, [{"step": 0, "seconds": 0.0}, *records]) == want
+    config.target.value = -9.0 if mode == "min" else 9.0
+    assert finish._seconds_to(config.target, records) is None
+
+
+def test_two_commands_at_once_lose_no_row_of_the_reference(tmp_path):
+    code = "import sys; from zoo.runs import reference\nfor i in range(40): "
+    code += "reference.put(f'{sys.argv[1]}:{i}', {'runs': []})"
+    (tmp_path / "runs").mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, name], cwd=tmp_path, env=environment)
+        for name in "ab"
+    ]
+    assert [p.wait() for p in both] == [0, 0]
+    assert len(json.loads((tmp_path / "runs/reference.json").read_text())) == 80
