@@ -1,1 +1,1 @@
-"""The next character or byte of a text."""
+"""Text: the next character or byte."""
