@@ -101,7 +101,7 @@ def _rows(name, settings, runs):
     for key, other, whose in settings.results:
         metric = metrics[key]
         _, ours = _figure(runs, key)
-        theirs, best = None, "none known"
+        theirs, best = None, "none given"
         if other is not None:
             theirs, best = _figure(runs, other) if isinstance(other, str) else _published(other)
             best = f"{best} by {whose}"

@@ -1,1 +1,1 @@
-"""Text: the next character or byte."""
+"""Character models: the next character or byte of a text."""
