@@ -80,7 +80,7 @@ def test_a_win_within_the_spread_of_the_seeds_is_told():
 def test_a_metric_of_which_neither_more_nor_less_is_better_is_not_won():
     coverage = rows("airline:best", {"coverage_80": 0.75})[2]
     assert coverage["better"] == "near 0.8"
-    assert (coverage["best other figure"], coverage["do we win?"]) == ("none known", "–")
+    assert (coverage["best other figure"], coverage["do we win?"]) == ("none given", "–")
 
 
 @pytest.mark.parametrize(
