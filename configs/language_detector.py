@@ -1,40 +1,22 @@
 """Which language a string is in, by the likelihood under a character model of each (source 004).
 
-    python train.py --config=configs/language_detector.py                   source's sizes, 20 s
-    python train.py --config=configs/language_detector.py:source_window50   its improvements: windows of 50,
-    python train.py --config=configs/language_detector.py:source_20_epochs  four times the epochs,
-    python train.py --config=configs/language_detector.py:genesis           more text, tested on the UDHR
-    python train.py --config=configs/language_detector.py:english_french    as strong as the text allows
-    python train.py --config=configs/language_detector.py:world             27 languages, 10 minutes
+Each command is followed by the time that training takes on 2 CPU cores and by the score to expect, the mean
+of five seeds: AUC on strings of 5 characters of the test part (test_auc_5), of ``world`` the share of
+single words that are recognised (test_accuracy_single_words).
+
+    python train.py --config=configs/language_detector.py                   6 s       0.934   as its source
+    python train.py --config=configs/language_detector.py:source_window50   42 s      0.923   windows of 50
+    python train.py --config=configs/language_detector.py:source_20_epochs  17 s      0.9406  more epochs
+    python train.py --config=configs/language_detector.py:english_french    78 s      0.9557  12 members
+    python train.py --config=configs/language_detector.py:genesis           68 s      0.9842  more text
+    python train.py --config=configs/language_detector.py:world             10.6 min  0.702   27 languages
 
     python train.py --config=configs/language_detector.py:english_french --config.data.languages='()' \\
         --config.data.path=FOLDER --run=runs/mine                           one file a language, of your own
 
 The texts are those of the UDHR archive, lower-cased, the first 80 % of the words to train and the rest to
-test; scores are in the README's table. AUC is over all substrings of the test part, test_auc_source over
-100 random ones of each language, as in the source.
-
-The source never sets its targets (the line is commented out), so that its models learn nothing of the
-next character: its AUC of 0.6514 is that of two untrained softmaxes. Here they are set. Two more things
-differ: a string begins with a start symbol, where the source feeds a partly empty window, and the loss is
-taken at every position of a window, not after its last character alone. Windows are drawn with
-replacement, as many in an epoch as the longer text has.
-
-Settings of english_french (window, steps, rate, size, no dropout, weight of the discriminative loss,
-half of the members backwards) were chosen on the last eighth of the training words; those of world on the
-last 15 % of the UDHR: words that the rest does not have, pieces of 60 characters, and such pieces with
-every fourth word put in from another language. Members that read backwards have 0.9430 instead of 0.9401
-on the former, symbols for characters from 12 occurrences on instead of 4 have 0.770 instead of 0.762 of
-the words of the latter, and take a fifth less time.
-
-The test of english_french was seen with three choices before this one (0.9539, 0.9533, 0.9545). The
-first 100 lines of each file that world is tested on were seen with four (sentences 0.959, 0.964, 0.976,
-0.975), and the wrong ones were read, which showed that Vietnamese was written in another Unicode form,
-that one foreign word could decide a sentence, and that Latin letters stand in Hindi and Hebrew text. The
-other nine tenths were seen with two: the first, two members of 128 units, had sentences 0.980 and 0.978
-with two seeds. Four of 96 were taken since they know more of an English and a French text that is far
-from the UDHR, Genesis (phrases of 3, 5 and 8 words, among 27 languages: 0.927 instead of 0.917). Nothing
-was chosen after that; the five seeds of the README's table are of this choice.
+test; genesis is trained on Genesis, and tested on the UDHR too. How settings were chosen, how often test
+parts were seen, and where this differs from the source: docs/choices.md.
 """
 
 from zoo.tasks.language_detection.config import defaults

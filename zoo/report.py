@@ -2,22 +2,33 @@
 
 python -m zoo.report --table              the tables of runs/reference.json, as Markdown
 python -m zoo.report --verify=FOLDER      a finished run against its entry there, bit for bit
-python -m zoo.report --picture=FILE.png PLOT.png ...     plots of runs, side by side
+python -m zoo.report --picture=FILE.png PLOT.png ...     plots of runs, one below the other
 """
 
+import math
 import statistics
 import sys
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from zoo import cli, config, tasks
 from zoo.errors import UserError
 from zoo.runs import reference
 
-_HEAD = (
-    "| experiment | measured | unit | better | ours | best other | we win | parameters | training |"
+_COLUMNS = (
+    "experiment",
+    "what is measured",
+    "unit",
+    "better",
+    "ours",
+    "best other figure",
+    "do we win?",
+    "parameters",
+    "training time",
 )
+_SPACE = 20  # pixels below each plot of a picture
 
 
 def main(argv):
@@ -48,7 +59,8 @@ def tables(entries: dict) -> str:
     """The results as Markdown: a table a task, and the speeds that ``zoo.bench --save`` has put there.
 
     Of several seeds it is the mean and the standard deviation. What a row is about, and the figure of
-    others beside it, is in the entry's config; what a metric means, in the config of its task.
+    others beside it, is in the entry's config; what a metric means, in the config of its task; a table's
+    title is the docstring of its task, by which tables are sorted.
     """
     rows: dict[str, list[str]] = {}
     for name, entry in sorted(entries.items()):
@@ -57,65 +69,111 @@ def tables(entries: dict) -> str:
             settings = config.load(f"configs/{file}.py:{variant}")
             rows.setdefault(settings.task, []).extend(_rows(name, settings, entry["runs"]))
     parts = []
-    for task, lines in sorted(rows.items()):
+    for task, lines in rows.items():
         title = tasks.module(task, "__init__").__doc__.strip()
-        parts.append("\n".join([f"**{title}**\n", _HEAD, "| --- " * 9 + "|", *lines]))
+        parts.append("\n".join([f"**{title}**", "", *_heads(_COLUMNS), *lines]))
     benches = {name: entry for name, entry in entries.items() if "seconds" in entry}
-    return "\n\n".join(parts + ([speeds(benches)] if benches else []))
-
-
-def _rows(name, settings, runs):
-    """The rows of one experiment, one a metric; its name, size and time stand in the first."""
-    metrics = tasks.module(settings.task, "config").METRICS
-    seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
-    first = f"`{name}` {settings.about}{seeds}"
-    size = f"{runs[0]['params']:,}"
-    time = _clock(statistics.median(r["train_seconds"] for r in runs))
-    lines = []
-    for key, other, whose in settings.results:
-        metric = metrics[key]
-        ours, text = _figure(runs, key)
-        theirs, theirs_text = (
-            _figure(runs, other) if isinstance(other, str) else (other, f"{other}")
-        )
-        best = f"{whose} {theirs_text}" if other is not None else "–"
-        cells = [first, f"{metric.words}; {metric.unit}", metric.better, text, best]
-        cells += [_wins(metric.better, ours, theirs), size, time]
-        lines.append("| " + " | ".join(cells) + " |")
-        first, size, time = "", "", ""
-    return lines
-
-
-def _figure(runs, key):
-    """(mean, text) of a metric over runs; the mean is None where a run has no figure."""
-    values = [r["metrics"].get(key) for r in runs]
-    if any(v is None for v in values):
-        return None, "not reached" if all(key in r["metrics"] for r in runs) else "not measured"
-    mean = statistics.fmean(values)
-    text = f"{mean:.4g}" if round(mean, 4) != 1 or mean == 1 else f"{mean:.6g}"
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return mean, text + (f" ± {deviation:.2g}" if deviation > 1e-9 else "")
-
-
-def _wins(better, ours, theirs):
-    if theirs is None or better not in ("lower", "higher"):
-        return "–"
-    if ours is None:
-        return "no"
-    return "yes" if (ours < theirs) == (better == "lower") and ours != theirs else "no"
+    return "\n\n".join(sorted(parts) + ([speeds(benches)] if benches else []))
 
 
 def speeds(entries: dict) -> str:
-    """Entries of ``zoo.bench`` as a Markdown table: medians of the rounds, ratios of each round's."""
-    lines = ["| side by side | | pace | beside the first |", "| --- | --- | --- | --- |"]
+    """Entries of ``zoo.bench`` as a Markdown table: medians of the rounds, ratios of each round's. The
+    first of each is the measure of the others."""
+    lines = _heads(("measured by", "who", "speed", "beside the first"))
     for name, entry in sorted(entries.items()):
         first = entry["seconds"][0][1]
         for i, (who, seconds) in enumerate(entry["seconds"]):
             pace = entry["amount"] / statistics.median(seconds)
             ratio = statistics.median(a / b for a, b in zip(first, seconds, strict=True))
-            beside = f"{ratio:.3g} times as fast" if i else "1"
-            lines.append(f"| `{name}` | {who} | {pace:,.0f} {entry['unit']} a second | {beside} |")
+            beside = f"{ratio:.{3 if ratio >= 1 else 2}g} times as fast" if i else "1"
+            lines.append(_line((f"`{name}`", who, f"{pace:,.0f} {entry['unit']} a second", beside)))
     return "\n".join(lines)
+
+
+def _rows(name, settings, runs):
+    """The rows of one experiment, one for each of its metrics and the figure of others beside it."""
+    metrics = tasks.module(settings.task, "config").METRICS
+    size = f"{runs[0]['params']:,}"
+    time = _clock(statistics.median(r["train_seconds"] for r in runs))
+    seeds = f" ({len(runs)} seeds)" if len(runs) > 1 else ""
+    title = f"`{name}`: {settings.about}{seeds}"
+    lines = []
+    for key, other, whose in settings.results:
+        metric = metrics[key]
+        _, ours = _figure(runs, key)
+        theirs, best = None, "none given"
+        if other is not None:
+            theirs, best = _figure(runs, other) if isinstance(other, str) else _published(other)
+            best = f"{best} by {whose}"
+        won = _won(metric.better, runs, key, theirs)
+        cells = [title, metric.words, metric.unit, metric.better, ours, best, won, size, time]
+        lines.append(_line(cells))
+        title = f"`{name}`"
+    return lines
+
+
+def _figure(runs, key):
+    """(mean, text) of a metric over runs; the mean is None where a run has no figure.
+
+    None as a figure is a goal that the run did not reach; a metric that is not there was not measured.
+    """
+    if any(key not in r["metrics"] for r in runs):
+        return None, "not measured"
+    values = [r["metrics"][key] for r in runs]
+    reached = [v for v in values if v is not None]
+    if len(reached) < len(values):
+        part = f" by {len(values) - len(reached)} of {len(values)} seeds" if reached else ""
+        return None, f"not reached{part}"
+    mean, deviation = statistics.fmean(values), _deviation(values)
+    if deviation < 1e-9:
+        return mean, _rounded(mean)
+    # The deviation to one figure, or two where it begins with 1; the mean to the same place.
+    size = math.floor(math.log10(deviation))
+    places = max(0, (1 if f"{deviation:e}"[0] == "1" else 0) - size)
+    return mean, f"{mean:,.{places}f} ± {deviation:.{places}f}"
+
+
+def _published(figure):
+    """(figure, text) of what a config states: as it stands there, three figures at least."""
+    short = f"{figure:.3g}"
+    return figure, f"{figure:#.3g}" if float(
+        short
+    ) == figure and figure < 100 else f"{figure:,.10g}"
+
+
+def _won(better, runs, key, theirs):
+    """Whether ours is the better figure: "barely" where seeds differ by more than it is better, a dash
+    where there is nothing to compare."""
+    if (
+        theirs is None
+        or better not in ("lower", "higher")
+        or _figure(runs, key)[1] == "not measured"
+    ):
+        return "–"
+    values = [r["metrics"][key] for r in runs]
+    if None in values:
+        return "no"
+    gain = (theirs - statistics.fmean(values)) * (1 if better == "lower" else -1)
+    if gain <= 0:
+        return "no"
+    return "yes" if gain > _deviation(values) else "barely"
+
+
+def _deviation(values):
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def _rounded(value):
+    """Four figures; more where four would make it 1."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.{4 if round(value, 4) != 1 else 6}g}"
+
+
+def _heads(columns):
+    return [_line(columns), _line(["---"] * len(columns))]
+
+
+def _line(cells):
+    return f"| {' | '.join(cells)} |"
 
 
 def verify(run: Path, entries: dict) -> int:
@@ -144,7 +202,10 @@ def verify(run: Path, entries: dict) -> int:
 
 
 def picture(file: Path, plots: list[Path]) -> None:
-    """Writes PNG plots side by side, at one height. Raises UserError for a plot that cannot be read."""
+    """Writes PNG plots one below the other, pixel for pixel: side by side they could not be read.
+
+    Raises UserError for a plot that cannot be read, and where ``file`` cannot be written.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -153,22 +214,31 @@ def picture(file: Path, plots: list[Path]) -> None:
     images = []
     for plot in plots:
         try:
-            images.append(pyplot.imread(plot))
+            images.append(_opaque(pyplot.imread(plot)))
         except (OSError, SyntaxError, ValueError) as error:
             raise UserError(f"{plot}: no PNG file that can be read: {error}") from None
-    widths = [image.shape[1] / image.shape[0] for image in images]
-    figure, axes = pyplot.subplots(
-        1, len(images), figsize=(4 * sum(widths), 4), width_ratios=widths, squeeze=False
-    )
-    for axis, image in zip(axes[0], images, strict=True):
-        axis.imshow(image)
-        axis.axis("off")
-    figure.subplots_adjust(left=0, right=1, top=1, bottom=0, wspace=0.02)
+    width = max(image.shape[1] for image in images)
+    page = np.concatenate([_on_white(image, width) for image in images])
     try:
-        figure.savefig(file, dpi=110)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pyplot.imsave(file, page, format="png", pil_kwargs={"optimize": True})
     except OSError as error:
         raise UserError(f"--picture={file}: cannot be written: {error.strerror}") from None
-    pyplot.close(figure)
+
+
+def _opaque(image):
+    """(height, width, 3), from 0 to 1, of a picture that may be gray, or transparent (then on white)."""
+    if image.ndim == 2:
+        image = image[..., None]
+    colors, alpha = (image[..., :-1], image[..., -1:]) if image.shape[2] in (2, 4) else (image, 1)
+    return np.broadcast_to(colors * alpha + (1 - alpha), (*image.shape[:2], 3))
+
+
+def _on_white(image, width):
+    """An image in the middle of a page that is ``width`` wide, with some space below it."""
+    left = (width - image.shape[1]) // 2
+    right = width - image.shape[1] - left
+    return np.pad(image, [(0, _SPACE), (left, right), (0, 0)], constant_values=1)
 
 
 def _clock(seconds):

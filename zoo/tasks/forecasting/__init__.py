@@ -1,1 +1,1 @@
-"""The next values of one or several series."""
+"""Forecasts: the next values of one or several series."""

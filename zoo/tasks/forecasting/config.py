@@ -7,21 +7,31 @@ from zoo.errors import UserError
 from zoo.tasks import Metric
 
 METRICS = {
-    "train_rmse": Metric("one step ahead, training part, RMSE", "unit of the series", "lower"),
-    "test_rmse": Metric("one step ahead, test part, RMSE", "unit of the series", "lower"),
+    "train_rmse": Metric(
+        "error one step ahead (RMSE), training part", "that of the series", "lower"
+    ),
+    "test_rmse": Metric("error one step ahead (RMSE), test part", "that of the series", "lower"),
     "test_rmse_source": Metric(
-        "one step ahead, the test months of source 003, RMSE", "unit of the series", "lower"
+        "error one step ahead (RMSE), the months that source 003 tests",
+        "that of the series",
+        "lower",
     ),
     "test_mase_ahead": Metric(
-        "all steps ahead, test part, MASE", "1 = seasonal naive in training", "lower"
+        "mean error of all steps ahead (MASE), test part",
+        "1 = repeating the last season, in training",
+        "lower",
     ),
     "coverage_80": Metric("test values inside the 80 % interval", "share", "near 0.8"),
     "coverage_95": Metric("test values inside the 95 % interval", "share", "near 0.95"),
     "test_scaled_mse": Metric(
-        "all steps ahead, test part, mean squared error", "training variances", "lower"
+        "mean squared error of all steps ahead, test part",
+        "1 = variance of a series in training",
+        "lower",
     ),
     "test_scaled_mae": Metric(
-        "all steps ahead, test part, mean absolute error", "training deviations", "lower"
+        "mean absolute error of all steps ahead, test part",
+        "1 = standard deviation of a series in training",
+        "lower",
     ),
 }
 

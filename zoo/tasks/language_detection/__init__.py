@@ -1,1 +1,1 @@
-"""Which language a string is in."""
+"""Language detection: which language a string is in."""

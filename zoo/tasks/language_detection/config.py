@@ -8,19 +8,24 @@ from zoo.config import base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
+_AUC = "1 = always right, 0.5 = guessing"
 METRICS = {
-    "test_auc_5": Metric("strings of 5 characters, held-out text, AUC", "0.5 to 1", "higher"),
-    "test_auc_20": Metric("strings of 20 characters, held-out text, AUC", "0.5 to 1", "higher"),
+    "test_auc_5": Metric("strings of 5 characters, test part (AUC)", _AUC, "higher"),
+    "test_auc_20": Metric("strings of 20 characters, test part (AUC)", _AUC, "higher"),
     "test_auc_source": Metric(
-        "200 strings of 5 characters, as in source 004, AUC", "0.5 to 1", "higher"
+        "200 strings of 5 characters, drawn as in source 004 (AUC)", _AUC, "higher"
     ),
-    "udhr_test_auc_5": Metric("strings of 5 characters of the UDHR, AUC", "0.5 to 1", "higher"),
-    "udhr_test_auc_20": Metric("strings of 20 characters of the UDHR, AUC", "0.5 to 1", "higher"),
+    "udhr_test_auc_5": Metric(
+        "strings of 5 characters of another text, the UDHR (AUC)", _AUC, "higher"
+    ),
+    "udhr_test_auc_20": Metric(
+        "strings of 20 characters of another text, the UDHR (AUC)", _AUC, "higher"
+    ),
     "test_accuracy_single_words": Metric(
-        "single words of the news, accuracy", "share, mean over languages", "higher"
+        "single words of news, right language", "share, mean over languages", "higher"
     ),
     "test_accuracy_sentences": Metric(
-        "sentences of the news, accuracy", "share, mean over languages", "higher"
+        "sentences of news, right language", "share, mean over languages", "higher"
     ),
 }
 

@@ -1,1 +1,1 @@
-"""The next character or byte of a text."""
+"""Character models: the next character or byte of a text."""

@@ -9,7 +9,7 @@ from zoo.tasks import Metric
 METRICS = {
     "valid_loss": Metric("loss on the last tenth of the text", "nats per character", "lower"),
     "seconds_to_target": Metric(
-        "time until that loss is 1.717, which source 002 ends with", "seconds", "lower"
+        "training until that loss is 1.717, where source 002 ends", "seconds", "lower"
     ),
 }
 

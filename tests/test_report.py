@@ -1,0 +1,150 @@
+"""zoo.report: tables that tell who wins and what was not reached, and pictures of plots."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import cli, report
+
+ROOT = Path(__file__).parent.parent
+ENTRIES = json.loads((ROOT / "runs/reference.json").read_text(encoding="utf-8"))
+
+
+def entry(*metrics):
+    """A result of a run for each of ``metrics``."""
+    return {"runs": [{"metrics": m, "params": 12345, "train_seconds": 61.4} for m in metrics]}
+
+
+def rows(name, *metrics):
+    """The rows of a table, as dictionaries by column, of an experiment with these metrics."""
+    lines = report.tables({name: entry(*metrics)}).splitlines()[2:]
+    heads, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(heads, row, strict=True)) for row in rows]
+
+
+@pytest.fixture(autouse=True)
+def from_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_every_row_has_a_cell_for_every_column_and_none_is_empty():
+    for table in report.tables(ENTRIES).split("\n\n"):
+        lines = [line for line in table.splitlines() if line.startswith("|")]
+        cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+        assert len({len(row) for row in cells}) <= 1
+        assert all(all(row) for row in cells)
+
+
+def test_a_table_has_the_words_of_its_task_and_tables_are_in_the_order_of_their_titles():
+    titles = re.findall(r"^\*\*(.*)\*\*$", report.tables(ENTRIES), re.MULTILINE)
+    assert len(titles) == len({name.partition(":")[0] for name in ENTRIES if ":" in name}) - 1
+    assert titles == sorted(titles)
+
+
+def test_a_goal_that_was_not_reached_is_told_and_lost():
+    loss, goal = rows("char_lm:alice", {"valid_loss": 1.25, "seconds_to_target": None})
+    assert (loss["ours"], loss["do we win?"]) == ("1.25", "yes")
+    assert (goal["ours"], goal["do we win?"]) == ("not reached", "no")
+    some = {"valid_loss": 1.25, "seconds_to_target": 9.0}
+    _, goal = rows("char_lm:alice", some, some | {"seconds_to_target": None})
+    assert (goal["ours"], goal["do we win?"]) == ("not reached by 1 of 2 seeds", "no")
+
+
+def test_a_figure_that_was_not_measured_is_told_and_compared_with_nothing():
+    goal = rows("char_lm:alice", {"valid_loss": 1.25})[1]
+    assert (goal["ours"], goal["do we win?"]) == ("not measured", "–")
+    source, other = rows("airline:window", {"test_rmse_source": 50.0, "test_rmse": 50.0})
+    assert source["best other figure"] == "67.0 by PyTorch (source 003: 70.48)"
+    assert (other["best other figure"], other["do we win?"]) == ("not measured by SARIMA", "–")
+
+
+def test_a_loss_to_a_baseline_is_shown_as_a_loss():
+    rmse = rows("airline:best", {"test_rmse": 13.884, "sarima_rmse": 13.7453})[0]
+    assert (rmse["ours"], rmse["best other figure"]) == ("13.88", "13.75 by SARIMA")
+    assert (rmse["better"], rmse["do we win?"]) == ("lower", "no")
+
+
+def test_a_win_within_the_spread_of_the_seeds_is_told():
+    def won(*values):
+        return rows("forecast:ett", *({"test_scaled_mse": v} for v in values))[0]["do we win?"]
+
+    assert won(0.385) == "yes"
+    assert won(0.380, 0.382) == "yes"
+    assert won(0.350, 0.420) == "barely"
+    assert won(0.386) == "no"
+
+
+def test_a_metric_of_which_neither_more_nor_less_is_better_is_not_won():
+    coverage = rows("airline:best", {"coverage_80": 0.75})[2]
+    assert coverage["better"] == "near 0.8"
+    assert (coverage["best other figure"], coverage["do we win?"]) == ("none given", "–")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((1.29902662,), "1.299"),
+        ((10110.4,), "10,110"),
+        ((0.99996,), "0.99996"),
+        ((1.0,), "1"),
+        ((62.9, 40.2, 84.0), "62 ± 22"),
+        ((13.88, 13.75, 14.09), "13.91 ± 0.17"),
+        ((0.9555, 0.9561), "0.9558 ± 0.0004"),
+        ((0.5, 0.5), "0.5"),
+    ],
+)
+def test_figures_are_as_precise_as_the_seeds_agree(values, text):
+    metrics = [{"valid_loss": v} for v in values]
+    assert rows("char_lm:docs", *metrics)[0]["ours"] == text
+
+
+def test_a_picture_holds_the_plots_one_below_the_other(tmp_path):
+    from matplotlib import image, pyplot
+
+    red, gray, clear = (tmp_path / name for name in ("red.png", "gray.png", "clear.png"))
+    pyplot.imsave(red, np.tile([1.0, 0.0, 0.0], (30, 40, 1)))
+    pyplot.imsave(gray, np.full((10, 20), 0.5), cmap="gray", vmin=0, vmax=1)
+    pyplot.imsave(clear, np.tile([0.0, 0.0, 1.0, 0.0], (10, 20, 1)))
+    out = tmp_path / "new/runs.png"
+    plots = [str(red), str(gray), str(clear)]
+    assert cli.run(report.main, ["report", f"--picture={out}", *plots]) == 0
+    page = image.imread(out)[..., :3]
+    assert page.shape == (30 + 10 + 10 + 3 * 20, 40, 3)
+    assert (page[:30] == [1, 0, 0]).all()
+    assert (page[50:60, :10] == 1).all() and np.allclose(page[50:60, 10:30], 0.5, atol=0.01)
+    assert (page[60:] == 1).all()
+
+
+def test_the_committed_picture_is_small():
+    assert (ROOT / "docs/runs.png").stat().st_size < 300_000
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "give one of"),
+        (["--table", "--verify=x"], "give one of"),
+        (["--table", "x.png"], "plots go with --picture"),
+        (["--picture=x.png"], "plots go with --picture"),
+        (["--picture=x.png", "LICENSE"], "LICENSE: no PNG file that can be read"),
+        (["--picture=x.png", "gone.png"], "gone.png: no PNG file that can be read"),
+        (["--verify=gone"], "gone: no such folder"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(capsys, args, message):
+    assert cli.run(report.main, ["report", *args]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_a_picture_that_cannot_be_written_is_told(tmp_path, capsys):
+    from matplotlib import pyplot
+
+    pyplot.imsave(tmp_path / "plot.png", [[0.0, 1.0]])
+    (tmp_path / "file").write_text("")
+    args = [f"--picture={tmp_path}/file/x.png", f"{tmp_path}/plot.png"]
+    assert cli.run(report.main, ["report", *args]) == 2
+    assert "cannot be written" in capsys.readouterr().err
