@@ -51,12 +51,12 @@ def get_config(variant="source"):
     c.batch_size, c.epochs, c.eval_epochs, c.log_every = 128, 5.0, 5.0, 17
     c.optimizer.update({"name": "rmsprop", "learning_rate": 1e-2, "clip_norm": 0.0})
     if variant == "source_window50":
-        c.about = "the same, windows of 50"
+        c.about = "source 004: windows of 50"
     if variant == "source_20_epochs":
-        c.about = "the same, 20 epochs"
+        c.about = "source 004: 20 epochs"
         c.epochs = c.eval_epochs = 20.0
     if variant == "genesis":
-        c.about = "the same on Genesis, tested on the UDHR too"
+        c.about = "source 004's model on Genesis, tested on the UDHR too"
         c.data.name, c.data.test_on = "genesis", "udhr"
         c.results = (
             (

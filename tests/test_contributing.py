@@ -30,9 +30,9 @@ def checkout(tmp_path_factory):
         file.parent.mkdir(exist_ok=True)
         file.write_text(content, encoding="utf-8")
     cells = folder / "zoo/cells/__init__.py"
-    row = re.search(r'is `("mgu": mgu,)`', TEXT)[1]
+    row = re.search(r'is `("light_gru": light_gru,)`', TEXT)[1]
     content = cells.read_text().replace("CELLS = {", f"CELLS = {{\n    {row}")
-    cells.write_text(content.replace("CELLS = {", "from zoo.cells.mgu import mgu\n\nCELLS = {"))
+    cells.write_text(content.replace("CELLS = {", "from zoo.cells.light_gru import light_gru\n\nCELLS = {"))
     return folder
 
 
@@ -49,10 +49,13 @@ def run(checkout, *args, stdin=""):
 
 
 def test_the_files_are_as_short_as_the_page_says():
-    lines = {name.rpartition("/")[2]: content.count("\n") for name, content in FILES.items()}
-    assert lines.pop("task.py") <= 100
-    assert set(lines) == {"config.py", "predict.py", "adding.py", "mgu.py"}
-    assert max(lines.values()) <= 35
+    lines = {
+        name.rpartition("/")[2]: sum(1 for line in content.splitlines() if line.strip())
+        for name, content in FILES.items()
+    }
+    assert lines.pop("task.py") <= 65  # that are not blank
+    assert set(lines) == {"config.py", "predict.py", "adding.py", "light_gru.py"}
+    assert max(lines.values()) <= 25
     for content in FILES.values():
         assert "from zoo.train" not in content and "from zoo.runs" not in content
 
@@ -84,8 +87,8 @@ def test_a_task_of_ones_own_trains_is_killed_goes_on_is_evaluated_and_predicts(c
 
 
 def test_a_cell_of_ones_own_is_a_row_away_from_every_task(checkout):
-    few = ["--config.model.cell=mgu", "--config.steps=20", "--config.eval_every=20"]
-    run(checkout, "train.py", "--config=configs/adding.py", *few, "--run=runs/mgu")
+    few = ["--config.model.cell=light_gru", "--config.steps=20", "--config.eval_every=20"]
+    run(checkout, "train.py", "--config=configs/adding.py", *few, "--run=runs/light")
     tiny = ["--config.model.hidden=4", "--config.ensemble.members=1", "--config.baselines=naive"]
     run(checkout, "train.py", "--config=configs/forecast.py", *few, *tiny, "--run=runs/forecast")
     command = [sys.executable, "-c", GRADIENT]
@@ -96,7 +99,7 @@ GRADIENT = """
 import jax, jax.numpy as jnp, numpy as np
 from zoo.cells import CELLS
 from zoo.unroll import unroll
-cell = CELLS["mgu"]()
+cell = CELLS["light_gru"]()
 params = cell.init(jax.random.key(0), 3, 4)
 xs = jax.random.normal(jax.random.key(1), (5, 2, 3))
 def loss(params, gradient):

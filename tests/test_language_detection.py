@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -34,6 +35,11 @@ def make(tmp_path):
     return builder(tmp_path)
 
 
+@cache
+def compiled(model):
+    return jax.jit(model.apply)
+
+
 def brute(task, params, string, language, member):
     """log P of a string under one model, a character at a time."""
     return sum(log_p(task, params, string, language, member))
@@ -44,7 +50,7 @@ def log_p(task, params, string, language, member):
     mine, label = jax.tree.map(lambda a: a[member], params), jnp.array([language])
     label = label if task.config.model.shared else None
     carry, before, each = None, START, []
-    apply = jax.jit(task.model.apply)
+    apply = compiled(task.model)
     for token in task.alphabet.encode(string):
         carry, logits = apply(mine, jnp.full((1, 1), before), carry, label)
         each.append(float(jax.nn.log_softmax(logits[0, 0])[token]))

@@ -44,7 +44,11 @@ def main(argv):
 
     from zoo.runs.load import load
 
-    _, params, task = load(Path(values.run), task="language_model")
+    _, params, task = load(Path(values.run))
+    if not hasattr(task, "generate"):
+        raise UserError(
+            f"--run={values.run}: a run of the task {task.config.task!r} writes no text"
+        )
     names = ("unseen", "length", "num", "seed", "temperature", "top_k", "top_p")
     settings = {name: values[name].value for name in names}
     texts = task.generate(params, prompt or "", **settings)

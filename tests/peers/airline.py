@@ -14,7 +14,8 @@ import statistics
 import time
 
 import numpy as np
-from zoo.data.airline import PASSENGERS
+
+from zoo.data.series.airline import PASSENGERS
 
 UNITS, EPOCHS = 4, 100
 

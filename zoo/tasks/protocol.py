@@ -41,21 +41,28 @@ class Task(Protocol):
     one member, whose index goes to ``indices``; parameters are stacked, (N, ...) each, and
     ``evaluate`` may give (N,) for a metric, by which each member keeps its own best parameters.
 
+    A task that derives from this class has the defaults that are written here; the other methods it
+    must have.
+
     config:    as the command line left it; nobody writes into it
     members:   N of a bank, else 0
     loss_unit: what the loss is measured in, for its plot
-    model:     the Flax module; ``zoo.load`` hands it out
+    model:     a Flax module, or another function of parameters; ``zoo.load`` hands it out
     """
 
     config: ConfigDict
-    members: int
+    members: int = 0
     loss_unit: str
     model: Any
+
+    def __init__(self, config: ConfigDict):
+        """Raises UserError for keys out of range; data is read when it is first needed."""
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "Task":
         """The task of a run, from its config and what ``prepare`` and ``artifacts`` wrote; no data is
         read until it is asked for."""
+        return cls(config)
 
     def describe_data(self) -> dict[str, Any]:
         """What the task learned of its data, as JSON takes it: "digest", the sha256 of what it trains
@@ -73,9 +80,11 @@ class Task(Protocol):
 
     def carry(self) -> Any:
         """What is kept between batches, before the first; () for nothing."""
+        return ()
 
     def sums(self) -> tuple[str, ...]:
         """The names of the sums that ``loss`` returns; "loss" is the one that is minimised."""
+        return ("loss",)
 
     def steps_per_epoch(self, split: str) -> int:
         """Batches in one pass."""
@@ -105,6 +114,7 @@ class Task(Protocol):
 
     def sample(self, params: Any, metrics: dict[str, Any]) -> tuple[str, str]:
         """(title, text) to show people after an evaluation; it goes to samples.txt. "" for nothing."""
+        return "", ""
 
     def artifacts(self, params: Any, evaluation: Evaluation, run: Path) -> None:
         """Writes what a finished run shows: plots, predictions; summary.txt is printed. ``evaluation``

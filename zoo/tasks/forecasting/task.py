@@ -31,7 +31,7 @@ from zoo.data.series.table import Table, digest, first_rows, load_table, save_ta
 from zoo.models import Forecaster
 from zoo.tasks.forecasting import evaluation, limits
 from zoo.tasks.forecasting.config import check
-from zoo.tasks.protocol import Evaluation, Sum
+from zoo.tasks.protocol import Evaluation, Sum, Task
 
 _BLOCK = 1024  # windows of the evaluation that are forecast at once
 
@@ -42,7 +42,7 @@ LOSSES = {
 }
 
 
-class ForecastingTask:
+class ForecastingTask(Task):
     """The Task over a Forecaster; see ``zoo.tasks.protocol`` for what each method promises."""
 
     def __init__(self, config: ConfigDict):
@@ -131,9 +131,6 @@ class ForecastingTask:
         c = self.config
         return self.model.carry(c.batch_size) if c.model.stateful else ()
 
-    def sums(self):
-        return ("loss",)
-
     def steps_per_epoch(self, split):
         return -(-len(self._train) // self.config.batch_size)
 
@@ -206,9 +203,6 @@ class ForecastingTask:
         metrics |= backtest.baseline_scores(self.baselines)
         shown = {split: backtest, "residuals": residuals, "baselines": self.baselines}
         return Evaluation(metrics, shown)
-
-    def sample(self, params, metrics):
-        return "", ""
 
     def artifacts(self, params, evaluated, run):
         evaluation.write(self, params, evaluated, run)

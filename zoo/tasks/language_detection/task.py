@@ -41,14 +41,14 @@ from zoo.models import LanguageModel
 from zoo.tasks.language_detection import evaluation, likelihood, plots
 from zoo.tasks.language_detection.config import check, parse_priors
 from zoo.tasks.losses import cross_entropy
-from zoo.tasks.protocol import Evaluation, Sum
+from zoo.tasks.protocol import Evaluation, Sum, Task
 
 UNKNOWN = "unknown"
 _LOGITS = 1 << 20  # logits that are made at once, at most
 _VALID_ROWS = 64  # windows of the validation part that are read at once
 
 
-class LanguageDetectionTask:
+class LanguageDetectionTask(Task):
     """The Task over a bank of LanguageModels; see ``zoo.tasks.protocol`` for what each method does."""
 
     def __init__(self, config: ConfigDict):
@@ -162,9 +162,6 @@ class LanguageDetectionTask:
         label = jnp.zeros(1, jnp.int32) if self.config.model.shared else None
         return self.model.init(key, jnp.zeros((1, 1), jnp.int32), None, label)
 
-    def carry(self):
-        return ()
-
     def sums(self):
         return ("loss", "nats")
 
@@ -222,9 +219,6 @@ class LanguageDetectionTask:
         if split == "valid" and all(self.parts["valid"]):
             return Evaluation({"valid_loss": self._valid_loss(params)}, {})
         return evaluation.test(self, params) if split == "test" else Evaluation({}, {})
-
-    def sample(self, params, metrics):
-        return "", ""
 
     def artifacts(self, params, evaluated, run):
         self._save(run, evaluated.metrics.get("temperature", 1.0))

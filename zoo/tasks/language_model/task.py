@@ -26,14 +26,11 @@ from zoo.models import LanguageModel
 from zoo.tasks.language_model import evaluation
 from zoo.tasks.language_model.config import check
 from zoo.tasks.losses import cross_entropy
-from zoo.tasks.protocol import Evaluation, Sum
+from zoo.tasks.protocol import Evaluation, Sum, Task
 
 
-class LanguageModelTask:
+class LanguageModelTask(Task):
     """The Task over a LanguageModel; see ``zoo.tasks.protocol`` for what each method promises."""
-
-    members = 0
-    loss_unit = "nats per token"
 
     def __init__(self, config: ConfigDict):
         """The text is read when it is first needed. Raises UserError for keys out of range."""
@@ -46,6 +43,11 @@ class LanguageModelTask:
         task = cls(config)
         task.vocabulary = Vocabulary.load(run / "vocabulary.json")
         return task
+
+    @property
+    def loss_unit(self) -> str:
+        """What the loss is measured in."""
+        return "nats per byte" if self.config.data.symbols == "bytes" else "nats per character"
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -90,9 +92,6 @@ class LanguageModelTask:
 
     def carry(self):
         return self.model.carry(self.config.batch_size) if self._lanes else ()
-
-    def sums(self):
-        return ("loss",)
 
     def steps_per_epoch(self, split):
         steps = batches.lanes_steps if self._lanes else batches.chunks_steps
@@ -141,9 +140,6 @@ class LanguageModelTask:
     def sample(self, params, metrics):
         text = self.generate(params, length=400, seed=self.config.seed, temperature=0.8)[0]
         return f"valid_loss {metrics.get('valid_loss', math.nan):.4f}", text
-
-    def artifacts(self, params, evaluation, run):
-        pass  # samples.txt grows with every evaluation, and the loop draws the losses
 
     def generate(self, params, prompt: str = "", unseen: str = "error", **settings) -> list[str]:
         """Continuations of a prompt, which goes the way of the training text (lower case where that
