@@ -175,11 +175,24 @@ def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, ca
     flip_bits(tmp_path / f"run/checkpoints/{newest}/state")
     got = fit(config, tmp_path / "run").record
     assert f"checkpoint {newest} cannot be read" in capsys.readouterr().err
-    assert (tmp_path / f"run/damaged/checkpoint-{newest}").is_dir()  # it was in the way at the end
+    assert (tmp_path / f"run/damaged/checkpoint-{newest}").is_dir()  # training saved
     load.load(tmp_path / "run")
     assert "cannot be read" not in capsys.readouterr().err  # it was written again
     assert got["params_sha256"] == want["params_sha256"]
     assert got["metrics"] == want["metrics"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_training_saves_before_a_newer_checkpoint_that_cannot_be_read(config, tmp_path):
+    fit(config, tmp_path / "run")
+    flip_bits(tmp_path / "run/checkpoints/30/state")
+    like = step.begin(jobs.make(config))
+    with Checkpoints(tmp_path / "run/checkpoints") as checkpoints:
+        state, seconds = checkpoints.newest(lambda at: checkpoints.restore(at, like), mend=True)
+        assert int(state.step) == 20 and checkpoints.steps() == [30, 20]
+        checkpoints.save(state._replace(step=jnp.int32(25)), seconds)
+        assert checkpoints.steps() == [25, 20]
+    assert (tmp_path / "run/damaged/checkpoint-30").is_dir()
 
 
 def test_a_checkpoint_with_other_digests_is_set_aside_and_not_deleted(config, tmp_path, capsys):

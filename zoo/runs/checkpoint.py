@@ -5,8 +5,8 @@ it restores flipped bits, wrong shapes and dtypes without a word; so every leaf'
 a step that does not match is not a checkpoint.
 
 Nothing is ever deleted for being damaged. A step whose digests were read and differ is set aside, in
-the folder ``damaged`` of the run; one that cannot be read stays where it is, until training comes to
-the same step again and needs the place.
+the folder ``damaged`` of the run; one that cannot be read stays where it is, until training that went
+on from an older one saves.
 """
 
 import errno
@@ -42,7 +42,7 @@ class Checkpoints:
         logging.getLogger("absl").setLevel(logging.ERROR)
         self._ocp = ocp
         self._folder = folder.absolute()
-        self._aside: set[int] = set()  # steps that could not be read: not ours to keep
+        self._unreadable: set[int] = set()
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
@@ -62,11 +62,13 @@ class Checkpoints:
         return sorted(self._manager.all_steps(), reverse=True)
 
     def save(self, state: TrainState, seconds: float) -> None:
-        """Saves and waits until it is on disk; a step that is there already is left as it is, unless it
-        could not be read: then it is set aside first."""
+        """Saves and waits until it is on disk; a step that is there already is left as it is.
+
+        Steps that could not be read are set aside first: Orbax saves no step before its newest.
+        """
         step = int(state.step)
-        if step in self._aside:
-            self.set_aside(step)
+        for unreadable in sorted(self._unreadable):
+            self.set_aside(unreadable)
         if step in self._manager.all_steps():
             return
         arrays = {path: [list(x.shape), str(x.dtype)] for path, x in leaves(state).items()}
@@ -86,7 +88,7 @@ class Checkpoints:
         names = (f"checkpoint-{step}" + (f"-{n}" if n else "") for n in range(len(taken) + 1))
         target = folder / next(name for name in names if name not in taken)
         (self._folder / str(step)).rename(target)
-        self._aside.discard(step)
+        self._unreadable.discard(step)
         self._manager.reload()
         return target
 
@@ -107,7 +109,7 @@ class Checkpoints:
                 why = f"is damaged: {error}{kept}"
             except Unreadable as error:
                 why = str(error)
-                self._aside.add(step)
+                self._unreadable.add(step)
             except OSError as error:
                 raise UserError(
                     f"--run={run}: checkpoint {step} cannot be read at the moment: "
