@@ -18,7 +18,7 @@ LAYERS = [
     {"bench", "cli", "predict", "report", "reproduce", "sample"},
 ]
 ONLY = {
-    "flax": {"models/language_model.py", "models/forecaster.py"},
+    "flax": {"models/stack.py", "models/language_model.py", "models/forecaster.py"},
     "orbax": {"runs/checkpoint.py"},
     "optax": {"train/optimizers.py", "train/step.py", "train/job.py"},
 }

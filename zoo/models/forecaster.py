@@ -8,12 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import glorot_uniform, normal
 
-from zoo.cells import CELLS, Carry
 from zoo.models import stack as stacked
 from zoo.unroll import locked_dropout, stack
 
 
-class Forecaster(nn.Module):
+class Forecaster(stacked.Stacked, nn.Module):
     """Recurrent layers over a window of a series, and a linear head: its next ``horizon`` values.
 
     horizon:     H, values that come out at once
@@ -44,7 +43,7 @@ class Forecaster(nn.Module):
     dropout_out: float = 0.0
 
     def setup(self):
-        self.stack = stacked.layers(self, self._cell, self._sizes())
+        self.stack = self._layers()
         read = self.hidden + self.horizon * self.known
         self.kernel = self.param("kernel", glorot_uniform(), (read, self.horizon))
         self.bias = self.param("bias", nn.initializers.zeros, (self.horizon,))
@@ -90,15 +89,6 @@ class Forecaster(nn.Module):
         if self.linear:
             forecast += window @ self.highway
         return carry, forecast + level
-
-    @nn.nowrap
-    def carry(self, batch: int) -> tuple[Carry, ...]:
-        """The zero carry of each layer for ``batch`` windows."""
-        return stacked.zero_carry(self._cell, self._sizes(), batch)
-
-    @property
-    def _cell(self):
-        return CELLS[self.cell]()
 
     @nn.nowrap
     def _sizes(self):

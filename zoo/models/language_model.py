@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import glorot_uniform, normal
 
-from zoo.cells import CELLS, Carry
 from zoo.models import stack as stacked
 from zoo.unroll import locked_dropout, stack
 
@@ -16,7 +15,7 @@ from zoo.unroll import locked_dropout, stack
 _INPUT, _OUTPUT, _BETWEEN = 1000, 2000, 3000
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(stacked.Stacked, nn.Module):
     """Embedding, a stack of recurrent layers, softmax; the same for characters, bytes and words.
 
     vocab:       V, the number of symbols
@@ -50,7 +49,7 @@ class LanguageModel(nn.Module):
         sizes = self._sizes()
         if self.embed:
             self.embedding = self.param("embedding", normal(0.1), (self.vocab, self.embed))
-        self.stack = stacked.layers(self, self._cell, sizes)
+        self.stack = self._layers()
         self.bias = self.param("bias", nn.initializers.zeros, (self.vocab,))
         if not self.tie:
             self.kernel = self.param("kernel", glorot_uniform(), (sizes[-1], self.vocab))
@@ -94,15 +93,6 @@ class LanguageModel(nn.Module):
         if self.classes:
             bias += self.biases[label][:, None]
         return carry, ys.swapaxes(0, 1) @ kernel + bias
-
-    @nn.nowrap
-    def carry(self, batch: int) -> tuple[Carry, ...]:
-        """The zero carry of each layer for ``batch`` sequences."""
-        return stacked.zero_carry(self._cell, self._sizes(), batch)
-
-    @property
-    def _cell(self):
-        return CELLS[self.cell]()
 
     @nn.nowrap
     def _sizes(self):

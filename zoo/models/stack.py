@@ -2,23 +2,38 @@
 
 from itertools import pairwise
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-
-def layers(module, cell, sizes):
-    """The parameters of a stack of layers; layer i takes sizes[i] inputs and has sizes[i + 1] units."""
-    return [
-        module.param(f"layer_{i}", lambda key, d=d, h=h: cell.init(key, d, h))
-        for i, (d, h) in enumerate(pairwise(sizes))
-    ]
+from zoo.cells import CELLS, Carry
 
 
-def zero_carry(cell, sizes, batch):
-    """The zero carry of each layer of such a stack for ``batch`` sequences."""
-    key = jax.random.key(0)
-    shapes = [jax.eval_shape(lambda d=d, h=h: cell.init(key, d, h)) for d, h in pairwise(sizes)]
-    return tuple(cell.carry(params, batch) for params in shapes)
+class Stacked:
+    """A module over a stack of layers: ``cell``, the name of one in CELLS, and ``_sizes()``, the inputs of
+    the first layer and the units of each, are the module's own."""
+
+    @nn.nowrap
+    def carry(self, batch: int) -> tuple[Carry, ...]:
+        """The zero carry of each layer for ``batch`` sequences."""
+        key = jax.random.key(0)
+        shapes = [
+            jax.eval_shape(lambda d=d, h=h: self._cell.init(key, d, h))
+            for d, h in pairwise(self._sizes())
+        ]
+        return tuple(self._cell.carry(params, batch) for params in shapes)
+
+    @property
+    def _cell(self):
+        return CELLS[self.cell]()
+
+    @nn.nowrap
+    def _layers(self):
+        """The parameters of the layers: layer i takes sizes[i] inputs and has sizes[i + 1] units."""
+        return [
+            self.param(f"layer_{i}", lambda key, d=d, h=h: self._cell.init(key, d, h))
+            for i, (d, h) in enumerate(pairwise(self._sizes()))
+        ]
 
 
 def weight_drop(key, params, rate):
