@@ -1,4 +1,4 @@
-"""Strict JAX, four fake CPU devices, and a compilation cache that all tests and commands share."""
+"""Strict JAX, four fake CPU devices, and a compilation cache for the tests and commands of a worker."""
 
 import os
 import tempfile
@@ -7,8 +7,9 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 )
+worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # JAX does not write entries atomically
 os.environ.setdefault(
-    "JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "zoo-tests-xla")
+    "JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"zoo-tests-xla{worker}")
 )
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"

@@ -155,6 +155,16 @@ def test_known_features_reach_past_the_last_value(read):
     np.testing.assert_array_equal(table.known[0][:, 0], [0, 1, 1, 0])
 
 
+def test_values_that_look_like_years_are_values_unless_they_rise_as_years_do(read):
+    assert read("v\n1234\n1500\n1490\n").names == ("v",)
+    assert read("v;w\n1001;1\n1001;2\n").names == ("v", "w")
+    assert read("w,v\n1234,1\n1235,2\n", column="w").names == ("w",)
+    table = read("Jahr,Umsatz\n2001,7\n2002,9\n2003,8\n")
+    assert (table.names, table.frequency.name) == (("Umsatz",), "year")
+    text = "land,Jahr,n\nA,2001,1\nA,2002,2\nB,2001,3\nB,2002,4\n"
+    assert read(text, key="land").frequency.name == "year"
+
+
 def test_without_times_rows_are_numbered(read):
     table = read("v,w\n1,2\n3,4\n5,6\n")
     assert table.frequency.name == "row"

@@ -44,7 +44,8 @@ def read_series(
     sheet = read_sheet(path)
     plans = [sheet.column(name, "known") for name in _split(known)]
     keys = sheet.column(key, "key") if key else None
-    stamps = sheet.column(time, "time") if time else find_time(sheet, {key, *_split(known)})
+    named = {key, *_split(known), *_split(column)}
+    stamps = sheet.column(time, "time") if time else find_time(sheet, named)
     taken = {key, *_split(known), *([stamps.name] if stamps else [])}
     if column:
         columns = [sheet.column(name, "column") for name in _split(column)]

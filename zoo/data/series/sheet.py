@@ -103,12 +103,11 @@ def read_sheet(path: str | Path) -> Sheet:
 
 def find_time(sheet: Sheet, taken: Collection[str]) -> Column | None:
     """The first column that is mostly time stamps (a wrong one among them is then named); whole numbers
-    only where the column's name says time."""
+    only where the column's name says time, and years where they rise evenly."""
     for column in sheet.columns:
         if column.name in taken:
             continue
-        first = column.cells[:20]
-        if column.name.lower() in _TIME_NAMES or sum(map(_is_time, first)) > len(first) / 2:
+        if column.name.lower() in _TIME_NAMES or _mostly_times(column.cells[:20]):
             return column
     return None
 
@@ -165,6 +164,16 @@ def _notation(sheet, column, role, readings):
                 f"thousands without the {mark!r} or, in one cell, a fourth decimal ({cell}0), {remedy}"
             )
     return best
+
+
+def _mostly_times(cells):
+    stamps = [cell for cell in cells if _is_time(cell)]
+    if all(stamp.isdecimal() for stamp in stamps):
+        # Values of 1001 to 2999 look like years; years rise by the same few, in a long file again and again.
+        rises = {int(step) for step in np.diff([int(stamp) for stamp in stamps]) if step > 0}
+        if len(rises) != 1 or max(rises) > 10:
+            return False
+    return len(stamps) > len(cells) / 2
 
 
 def _is_time(cell):
