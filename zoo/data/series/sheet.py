@@ -169,7 +169,7 @@ def _notation(sheet, column, role, readings):
 def _mostly_times(cells):
     stamps = [cell for cell in cells if _is_time(cell)]
     if all(stamp.isdecimal() for stamp in stamps):
-        # Values of 1001 to 2999 look like years; years rise by the same few, in a long file again and again.
+        # Values of 1001 to 2999 look like years. Years rise evenly, in a long file again and again.
         rises = {int(step) for step in np.diff([int(stamp) for stamp in stamps]) if step > 0}
         if len(rises) != 1 or max(rises) > 10:
             return False
