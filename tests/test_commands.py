@@ -203,6 +203,13 @@ def test_changed_text_is_told_when_a_run_is_evaluated(capsys, tmp_path, text):
     assert f"{mine}: not the data that" in fails(capsys, train.main, argv(*more))
     err = fails(capsys, train.main, argv(*more, "--mode=eval"))
     assert f"{mine}: not the data that" in err
+    for content in ("{", "[]", "{}"):
+        (tmp_path / "run/data.json").write_text(content)
+        assert "data.json is damaged; delete it" in fails(capsys, train.main, argv(*more))
+    (tmp_path / "run/data.json").unlink()
+    mine.write_bytes(text.read_bytes())
+    assert cli.run(train.main, argv(*more)) == 0
+    assert json.loads((tmp_path / "run/data.json").read_text())["digest"]
 
 
 def test_steps_on_the_command_line_clear_epochs_and_the_other_way(run, tmp_path, text):

@@ -32,7 +32,9 @@ def checkout(tmp_path_factory):
     cells = folder / "zoo/cells/__init__.py"
     row = re.search(r'is `("light_gru": light_gru,)`', TEXT)[1]
     content = cells.read_text().replace("CELLS = {", f"CELLS = {{\n    {row}")
-    cells.write_text(content.replace("CELLS = {", "from zoo.cells.light_gru import light_gru\n\nCELLS = {"))
+    cells.write_text(
+        content.replace("CELLS = {", "from zoo.cells.light_gru import light_gru\n\nCELLS = {")
+    )
     return folder
 
 

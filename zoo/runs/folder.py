@@ -80,13 +80,22 @@ def check_data(path: Path, config: ConfigDict, data: dict) -> None:
     """Raises UserError where a run began with other data than ``data`` describes."""
     if data["digest"] != (read_data(path) or data)["digest"]:
         name = config.data.get("path") or config.data.get("name")
-        raise UserError(f"{name}: not the data that {path} began with")
+        raise UserError(
+            f"{name}: not the data that {path} began with; give another --run, or the data of then"
+        )
 
 
 def read_data(path: Path) -> dict | None:
-    """What the task of a run has learned of its data; None where nobody has kept it."""
+    """What the task of a run has learned of its data; None where nobody has kept it. Raises UserError for
+    a file that is damaged."""
     if (file := path / "data.json").is_file():
-        return json.loads(file.read_text(encoding="utf-8"))
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            return {**record, "digest": str(record["digest"])}
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"{file} is damaged; delete it, and it is written again from the data of now"
+            ) from error
     # Until 0.1 the digest was a key of the config.
     record = json.loads((path / "config.json").read_text(encoding="utf-8"))
     digest = record.get("data", {}).get("sha256")
