@@ -87,6 +87,8 @@ def test_wrong_configs_name_the_nearest(capsys, tmp_path):
     assert "at least 1" in error(plateau, "--config.optimizer.plateau_patience=0")
     assert "needs --config.best.metric" in error(plateau, "--config.best.metric=")
     assert "needs --config.best.metric" in error("--config.patience=2", "--config.best.metric=")
+    assert "did you mean 'max'?" in error("--config.target.mode=maxx")
+    assert "did you mean 'min'?" in error("--config.best.mode=minn", "--config.best.metric=")
     assert "set one of them" in error("--config.steps=3", "--config.epochs=1")
     assert "--config is missing" in fails(capsys, train.main, ["train.py"])
     apart = ["train.py", "--config", "configs/char_lm.py:alise"]

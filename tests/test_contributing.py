@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo.tasks import protocol
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w/.]+\.py)`: .*?\n\n?```python\n(.*?)```", TEXT, re.DOTALL | re.M))
@@ -60,6 +62,15 @@ def test_the_files_are_as_short_as_the_page_says():
     assert max(lines.values()) <= 25
     for content in FILES.values():
         assert "from zoo.train" not in content and "from zoo.runs" not in content
+
+
+def test_a_task_that_lacks_a_method_is_told_which():
+    class Half(protocol.Task):
+        def init(self, key):
+            return ()
+
+    with pytest.raises(TypeError, match=r"abstract methods.*data.*evaluate.*gather.*loss"):
+        Half(None)
 
 
 def test_a_task_of_ones_own_trains_is_killed_goes_on_is_evaluated_and_predicts(checkout):

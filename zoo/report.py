@@ -135,20 +135,15 @@ def _figure(runs, key):
 
 def _published(figure):
     """(figure, text) of what a config states: as it stands there, three figures at least."""
-    short = f"{figure:.3g}"
-    return figure, f"{figure:#.3g}" if float(
-        short
-    ) == figure and figure < 100 else f"{figure:,.10g}"
+    exact = figure < 100 and float(f"{figure:.3g}") == figure
+    return figure, f"{figure:#.3g}" if exact else f"{figure:,.10g}"
 
 
 def _won(better, runs, key, theirs):
     """Whether ours is the better figure: "barely" where seeds differ by more than it is better, a dash
     where there is nothing to compare."""
-    if (
-        theirs is None
-        or better not in ("lower", "higher")
-        or _figure(runs, key)[1] == "not measured"
-    ):
+    measured = all(key in r["metrics"] for r in runs)
+    if theirs is None or better not in ("lower", "higher") or not measured:
         return "–"
     values = [r["metrics"][key] for r in runs]
     if None in values:

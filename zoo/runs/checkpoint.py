@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 from zoo.errors import UserError
-from zoo.runs.state import TrainState, digest, digests, leaves
+from zoo.runs.state import TrainState, digest, leaves
 
 
 class Damaged(Exception):
@@ -71,8 +71,12 @@ class Checkpoints:
             self.set_aside(unreadable)
         if step in self._manager.all_steps():
             return
-        arrays = {path: [list(x.shape), str(x.dtype)] for path, x in leaves(state).items()}
-        manifest = {"leaves": digests(state), "arrays": arrays, "seconds": seconds}
+        arrays = leaves(state)
+        manifest = {
+            "leaves": {path: digest(x) for path, x in arrays.items()},
+            "arrays": {path: [list(x.shape), str(x.dtype)] for path, x in arrays.items()},
+            "seconds": seconds,
+        }
         args = self._ocp.args
         self._manager.save(
             step,

@@ -53,9 +53,7 @@ def restored_config(text: str) -> ConfigDict:
     has its default. Raises ValueError for text that is no JSON object, UserError for an unknown task."""
     record = from_json(text)
     if isinstance(record.get("data"), dict):
-        record["data"].pop(
-            "sha256", None
-        )  # until 0.1 the digest of the data was a key of the config
+        record["data"].pop("sha256", None)  # a key of configs of 0.1: the digest of the data
     name = choose(ConfigDict({"task": record.get("task")}), "task", names())
     keys = module(name, "config")
     record = getattr(keys, "upgrade", lambda record: record)(record)

@@ -1,5 +1,6 @@
 """What a task is to the training loop, to a run folder and to the commands."""
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -41,8 +42,8 @@ class Task(Protocol):
     one member, whose index goes to ``indices``; parameters are stacked, (N, ...) each, and
     ``evaluate`` may give (N,) for a metric, by which each member keeps its own best parameters.
 
-    A task that derives from this class has the defaults that are written here; the other methods it
-    must have.
+    A task derives from this class. It has the defaults that are written here, and must bring the other
+    methods; Python names those that are missing.
 
     config:    as the command line left it; nobody writes into it
     members:   N of a bank, else 0
@@ -64,6 +65,7 @@ class Task(Protocol):
         read until it is asked for."""
         return cls(config)
 
+    @abstractmethod
     def describe_data(self) -> dict[str, Any]:
         """What the task learned of its data, as JSON takes it: "digest", the sha256 of what it trains
         on, and sizes. The run folder keeps it, and a restart with another digest is refused.
@@ -75,6 +77,7 @@ class Task(Protocol):
     def prepare(self, run: Path) -> None:
         """Writes what a run is rebuilt from besides config.json, such as a vocabulary."""
 
+    @abstractmethod
     def init(self, key: Array) -> Any:
         """The parameters before training."""
 
@@ -86,28 +89,36 @@ class Task(Protocol):
         """The names of the sums that ``loss`` returns; "loss" is the one that is minimised."""
         return ("loss",)
 
+    @abstractmethod
     def steps_per_epoch(self, split: str) -> int:
         """Batches in one pass."""
 
+    @abstractmethod
     def tokens_per_step(self) -> int:
         """Tokens (or time steps) in one batch, for the speed that people see."""
 
+    @abstractmethod
     def data(self, split: str) -> Any:
         """Arrays that go to the device once, as an argument of the compiled loop."""
 
+    @abstractmethod
     def order(self, split: str, epoch: int) -> Any:
         """The order of one epoch, from the seed and the epoch alone."""
 
+    @abstractmethod
     def indices(self, order: Any, i: Array, member: Array | int) -> Any:
         """Where the i-th batch of the epoch lies in the data; i is traced. ``member`` is that of a bank,
         0 for one model alone."""
 
+    @abstractmethod
     def gather(self, data: Any, indices: Any) -> Any:
         """The batch; the same for arrays on the device and memory-mapped ones."""
 
+    @abstractmethod
     def loss(self, params: Any, carry: Any, batch: Any, key: Array) -> tuple[dict[str, Sum], Any]:
         """Sums over the batch, and the carry after it."""
 
+    @abstractmethod
     def evaluate(self, params: Any, split: str) -> Evaluation:
         """Metrics of a split, such as "valid_loss"; none where there is no such split, and for "train"
         where a pass over it costs too much. "valid" is evaluated during training too."""

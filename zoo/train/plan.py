@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from zoo.config import require
+from zoo.config import choose, require
 from zoo.errors import UserError
 
 # Steps whose order is made and dispatched at once. An epoch of a small data set is a few steps: with
@@ -42,6 +42,8 @@ def make(config: ConfigDict, per_epoch: int) -> Plan:
     for key in ("epochs", "eval_epochs"):
         if config[key] is not None and config[key] <= 0:
             raise UserError(f"--config.{key}={config[key]}: must be more than 0")
+    for key in ("best.mode", "target.mode"):
+        choose(config, key, ("min", "max"))
     if config.patience and not config.best.metric:
         raise UserError(f"--config.patience={config.patience}: needs --config.best.metric to watch")
     if config.steps is None and config.epochs is None:

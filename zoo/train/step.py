@@ -11,7 +11,6 @@ import optax
 from jax import lax
 
 from zoo import random
-from zoo.config import choose
 from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
 from zoo.train import bank, mesh
@@ -89,8 +88,6 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
 def _first(job):
     """key -> the state before the first step."""
     config, task = job.config, job.task
-    if config.best.metric:
-        choose(config, "best.mode", ("min", "max"))
     worst = math.inf if config.best.mode == "min" else -math.inf
 
     def make(key):

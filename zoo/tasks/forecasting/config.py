@@ -35,8 +35,6 @@ METRICS = {
     ),
 }
 
-LOSSES = ("mse", "mae", "huber")
-
 
 def defaults() -> ConfigDict:
     """The keys of the task, with their defaults, upon those that every config has."""
@@ -93,10 +91,11 @@ def defaults() -> ConfigDict:
 def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
     from zoo.cells import CELLS  # not for --help
+    from zoo.tasks.losses import ERRORS
 
     c = config
     choose(c, "model.cell", CELLS)
-    choose(c, "loss", LOSSES)
+    choose(c, "loss", ERRORS)
     choose(c, "model.center", ("none", "last"))
     choose(c, "data.transform", ("none", "log"))
     choose(c, "data.scaler", ("standard", "minmax", "none"))

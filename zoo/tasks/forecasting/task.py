@@ -1,7 +1,7 @@
 """Forecasting: the next values of one or several series, by one model for all of them.
 
-A window of ``model.length`` past values (transformed, differenced, scaled: ``zoo.data.frames``) gives
-the next ``model.horizon``. Further ahead, the forecasts are read as if they were the past, block by
+A window of ``model.length`` past values (transformed, differenced and scaled, ``zoo.data.series.frames``)
+gives the next ``model.horizon``. Further ahead, the forecasts are read as if they were the past, block by
 block: with model.horizon = 1 that is the recursive way, with model.horizon = horizon the direct one.
 
 ``ensemble.members`` models are a bank, trained from other initial values; their forecasts are averaged.
@@ -31,15 +31,10 @@ from zoo.data.series.table import Table, digest, first_rows, load_table, save_ta
 from zoo.models import Forecaster
 from zoo.tasks.forecasting import evaluation, limits
 from zoo.tasks.forecasting.config import check
+from zoo.tasks.losses import ERRORS
 from zoo.tasks.protocol import Evaluation, Sum, Task
 
 _BLOCK = 1024  # windows of the evaluation that are forecast at once
-
-LOSSES = {
-    "mse": jnp.square,
-    "mae": jnp.abs,
-    "huber": lambda e: jnp.where(jnp.abs(e) < 1, 0.5 * e * e, jnp.abs(e) - 0.5),
-}
 
 
 class ForecastingTask(Task):
@@ -172,7 +167,7 @@ class ForecastingTask(Task):
         return batch | {"weight": weight, "view": view}
 
     def loss(self, params, carry, batch, key):
-        measure = LOSSES[self.config.loss]
+        measure = ERRORS[self.config.loss]
         horizon = self.config.model.horizon
         window, target = batch["window"][:, :-horizon], batch["window"][:, -horizon:]
         if self.config.model.stateful:
@@ -371,7 +366,7 @@ class ForecastingTask(Task):
             u[k :: len(self.views)].mean(0) - view.frame.u[origins[:, :1], at]
             for k, view in enumerate(self.views)
         ]
-        return float(np.mean(np.asarray(LOSSES[self.config.loss](jnp.asarray(errors)))))
+        return float(np.mean(np.asarray(ERRORS[self.config.loss](jnp.asarray(errors)))))
 
     @cached_property
     def _kept(self):

@@ -238,7 +238,7 @@ class LanguageDetectionTask(Task):
         ``whole`` strings are lines or words, not cut out of a text: with data.ends = "spaces" they
         are read between spaces. ``languages`` are those wanted, all when empty. Languages that are out
         of the question are not scored to the end, nor is a string where one language is left: it is
-        differences that count; see ``zoo.tasks.likelihood``.
+        differences that count; see ``zoo.tasks.language_detection.likelihood``.
         """
         wanted = (
             np.isin(self.codes, languages) if len(languages) else np.ones(len(self.codes), bool)
