@@ -154,8 +154,8 @@ def peephole_lstm():
         return PeepholeParams(*lstm().init(key, D, H), peep=jnp.zeros((3, H)))
 
     def gates(params, carry, gx, gh):
-        p_i, p_f, p_o = (params.peep[k][None] for k in range(3))
-        i, f, g, o = jnp.split(gx + gh, 4, axis=-1)
+        p_i, p_f, p_o = params.peep
+        i, f, g, o = jnp.split(gx + gh, 4)
         i = jax.nn.sigmoid(i + p_i * carry.c)
         f = jax.nn.sigmoid(f + p_f * carry.c)
         c = f * carry.c + i * jnp.tanh(g)

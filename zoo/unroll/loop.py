@@ -4,7 +4,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from zoo.cells import Carry, Cell, Params
-from zoo.unroll import gradient as gradients
+from zoo.unroll import columns, layout, rows
+from zoo.unroll.steps import varying
 
 
 def unroll(
@@ -39,11 +40,13 @@ def unroll(
     resets = None if resets is None else resets.astype(bool)
     if mask is not None and resets is not None:
         resets &= mask  # a padded step is never taken, so neither is its reset
+    params, carry = varying((params, carry), like=(xs, params, carry, mask, resets))
+    if cell.scan is None and gradient == "custom" and layout.in_columns(carry, xs):
+        return columns.run(cell, reverse, params, xs, carry, mask, resets)
     gx = cell.inputs(params, xs)
-    params, carry = gradients.varying((params, carry), like=(gx, carry, mask, resets))
     if cell.scan is not None:
         return cell.scan(params, gx, carry, mask, resets, reverse)
-    loop = gradients.custom if gradient == "custom" else gradients.plain
+    loop = rows.custom if gradient == "custom" else rows.plain
     return loop(cell, reverse, params, cell.recurrent(params), gx, carry, mask, resets)
 
 
