@@ -19,7 +19,7 @@ from jax import Array, lax
 from jax.extend.core import Literal
 
 from zoo.cells.cell import affine_inputs
-from zoo.unroll.steps import at, put, repeat, restart, selected, varying
+from zoo.unroll.steps import at, put, restart, selected, varying
 
 _BLOCK = 512
 
@@ -108,7 +108,7 @@ def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, re
     _, *each = jax.eval_shape(one, carry, 0)
     arrays = jax.tree.map(lambda a: jnp.zeros((T, *a.shape), a.dtype), each if keep else each[:1])
     ys, kept = varying([*arrays, ()][:2], like=(carry, xs, mask, resets))
-    return repeat(T, body, (carry, ys, kept))
+    return lax.fori_loop(0, T, body, (carry, ys, kept))
 
 
 def _backward(cell, products, reverse, kept, cotangents):
@@ -119,7 +119,7 @@ def _backward(cell, products, reverse, kept, cotangents):
     # Transposed once: left to itself, XLA transposes inside the loop on a CPU, at every step.
     turned = lax.optimization_barrier([w.T for w in matrices])
 
-    def step(t, d_carry, d_wide):
+    def step(t, j, d_carry, d_wide, dzs):
         carry, x = at(carries, t), at(xs, t)
 
         def gates(wide, carry, x, parts):
@@ -128,14 +128,15 @@ def _backward(cell, products, reverse, kept, cotangents):
 
         _, vjp = jax.vjp(gates, wide, carry, x, [_parts(z, t, H) for z in zs])
         d_wide_t, d_carry, d_x, d_parts = vjp((d_carry, at(d_ys, t)))
-        dz = [jnp.concatenate(p) for p in d_parts]
+        dzs = [_put_parts(a, p, j) for a, p in zip(dzs, d_parts, strict=True)]
+        dz = at(dzs, j)
         _, vjp = jax.vjp(products.operands, x, carry.h)
         d_x_too, d_h = vjp(tuple(w @ d for w, d in zip(turned, dz, strict=True)))
         # What is not read gets constant zeros here; XLA drops these additions.
         d_x = jax.tree.map(jnp.add, d_x, d_x_too)
         d_wide = jax.tree.map(jnp.add, d_wide, d_wide_t)
         d_carry = d_carry._replace(h=d_carry.h + d_h)
-        return restart(d_carry, at(resets, t), column=True), d_wide, d_x, dz
+        return restart(d_carry, at(resets, t), column=True), d_wide, d_x, dzs
 
     def block(start, size, state):
         """``size`` steps from ``start`` on; dz of all of them is in the cache when they become dW."""
@@ -143,11 +144,11 @@ def _backward(cell, products, reverse, kept, cotangents):
         def body(i, state):
             d_carry, d_wide, d_xs, dzs = state
             j = i if reverse else size - 1 - i
-            d_carry, d_wide, d_x, dz = step(start + j, d_carry, d_wide)
-            return d_carry, d_wide, put(d_xs, d_x, start + j), put(dzs, dz, j)
+            d_carry, d_wide, d_x, dzs = step(start + j, j, d_carry, d_wide, dzs)
+            return d_carry, d_wide, put(d_xs, d_x, start + j), dzs
 
         *state, dw, db = state
-        *state, dzs = repeat(size, body, tuple(state))
+        *state, dzs = lax.fori_loop(0, size, body, tuple(state))
         at_once = partial(lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
         x, h = jax.tree.map(at_once, (xs, carries.h))
         operands = jax.vmap(products.operands)(x, h)
@@ -170,7 +171,9 @@ def _backward(cell, products, reverse, kept, cotangents):
 
     def blocks(state):
         order = (lambda i: i) if reverse else (lambda i: count - 1 - i)
-        return repeat(count, lambda i, state: block(order(i) * size, size, state), state)
+        if count == 1:
+            return block(0, size, state)
+        return lax.fori_loop(0, count, lambda i, state: block(order(i) * size, size, state), state)
 
     def remainder(state):
         return block(count * size, rest, state) if rest else state
@@ -211,6 +214,15 @@ def _parts(z, t, H):
     _, G, B = z.shape
     H = H if G % H == 0 else G
     return [lax.dynamic_slice(z, (t, k, 0), (1, H, B))[0] for k in range(0, G, H)]
+
+
+def _put_parts(z, parts, t):
+    """z (T, G, B) with the gates of step t replaced, one by one: put together first, they cost five times as much."""
+    first = 0
+    for part in parts:
+        z = lax.dynamic_update_slice(z, part[None], (t, first, 0))
+        first += len(part)
+    return z
 
 
 def _flat(a):

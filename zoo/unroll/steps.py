@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-_SHORT = 0
+_SHORT = 4
 
 
 def varying(tree, like):
@@ -24,15 +24,6 @@ def varying(tree, like):
 def short(n) -> bool:
     """Whether n steps are written out: XLA's loop costs more than what is in them."""
     return n <= _SHORT
-
-
-def repeat(n, body, state):
-    """``lax.fori_loop`` of body (i, state) over n steps."""
-    if not short(n):
-        return lax.fori_loop(0, n, body, state)
-    for i in range(n):
-        state = body(i, state)
-    return state
 
 
 def at(tree, t):
