@@ -6,9 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-def sigmoid(x):
-    return 0.5 * jnp.tanh(0.5 * x) + 0.5
-
+from jax.nn import sigmoid
 from jax.nn.initializers import glorot_uniform, orthogonal
 
 from zoo.cells.cell import Cell, affine_inputs, kernels, recurrent_matrix, zeros
@@ -67,4 +65,3 @@ def _lstm(forget_bias, whole):
         return LSTMCarry(h, c), h
 
     return Cell(init, carry, affine_inputs, recurrent_matrix, gates)
-

@@ -66,7 +66,9 @@ def reads_the_sum(cell, params, carry) -> bool:
     jaxpr = jax.make_jaxpr(cell.gates)(params, one, g, g).jaxpr
     pair = set(jaxpr.invars[-2:])
     read = [{v for v in eqn.invars if not isinstance(v, Literal)} for eqn in jaxpr.eqns]
-    read = [(eqn.primitive.name, variables) for eqn, variables in zip(jaxpr.eqns, read, strict=True)]
+    read = [
+        (eqn.primitive.name, variables) for eqn, variables in zip(jaxpr.eqns, read, strict=True)
+    ]
     return [r for r in read if r[1] & pair] == [("add", pair)]
 
 
@@ -217,7 +219,8 @@ def _parts(z, t, H):
 
 
 def _put_parts(z, parts, t):
-    """z (T, G, B) with the gates of step t replaced, one by one: put together first, they cost five times as much."""
+    """z (T, G, B) with the gates of step t replaced, one by one: put together first, they cost five
+    times as much."""
     first = 0
     for part in parts:
         z = lax.dynamic_update_slice(z, part[None], (t, first, 0))

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from zoo.cells import Carry, Cell, Params
-from zoo.unroll import columns, layout, rows
+from zoo.unroll import columns, rows
+from zoo.unroll import layout as layouts
 from zoo.unroll.steps import varying
 
 
@@ -18,6 +19,7 @@ def unroll(
     resets: Array | None = None,
     reverse: bool = False,
     gradient: str = "custom",
+    layout: str | None = None,
 ) -> tuple[Carry, Array]:
     """Runs a cell over time: xs (T, B, D) -> (last carry, ys (T, B, H)).
 
@@ -27,25 +29,39 @@ def unroll(
     resets:   (T, B) booleans; True zeroes the carry before that step is taken, in the order of taking.
     reverse:  from the last step to the first; with lengths, each sequence within its own length.
               ys stay aligned with xs, and the carry that comes back is the one after step 0.
-    gradient: "custom" (reverse mode, fast) or "plain" (any mode, JAX's own gradient of the scan).
+    gradient: "custom" (reverse mode, fast) or "plain" (any mode, JAX's own gradient of the scan, in rows).
+    layout:   of the loop's own arrays, "rows" (B, ·) or "columns" (·, B); the faster one when None.
 
-    Raises ValueError for arrays whose shapes do not fit together and for an unknown gradient.
+    Raises ValueError for arrays whose shapes or types do not fit together, an unknown gradient or layout,
+    and columns of no steps or of a gradient that is not "custom".
     """
     T, B = checked(xs, lengths, resets)
     if gradient not in ("custom", "plain"):
         raise ValueError(f"gradient must be 'custom' or 'plain'; got {gradient!r}")
+    if layout not in (None, *layouts.LAYOUTS):
+        raise ValueError(f"layout must be 'rows', 'columns' or None; got {layout!r}")
+    if layout == "columns" and gradient != "custom":
+        raise ValueError(f"columns have the custom gradient only; got {gradient!r}")
+    if layout == "columns" and not T:
+        raise ValueError(f"columns need at least one step; xs have shape {xs.shape}")
     if carry is None:
         carry = cell.carry(params, B)
+    if xs.dtype.itemsize > carry.h.dtype.itemsize and jnp.issubdtype(xs.dtype, jnp.floating):
+        raise ValueError(
+            f"{xs.dtype} inputs need a carry of as many bits; got {carry.h.dtype}: cast one of them"
+        )
     mask = None if lengths is None else steps_within(T, lengths)
     resets = None if resets is None else resets.astype(bool)
     if mask is not None and resets is not None:
         resets &= mask  # a padded step is never taken, so neither is its reset
     params, carry = varying((params, carry), like=(xs, params, carry, mask, resets))
-    if cell.scan is None and gradient == "custom" and layout.in_columns(carry, xs):
+    if cell.scan is not None:
+        return cell.scan(params, cell.inputs(params, xs), carry, mask, resets, reverse)
+    if layout is None:
+        layout = layouts.fastest(T, B) if gradient == "custom" else "rows"
+    if layout == "columns":
         return columns.run(cell, reverse, params, xs, carry, mask, resets)
     gx = cell.inputs(params, xs)
-    if cell.scan is not None:
-        return cell.scan(params, gx, carry, mask, resets, reverse)
     loop = rows.custom if gradient == "custom" else rows.plain
     return loop(cell, reverse, params, cell.recurrent(params), gx, carry, mask, resets)
 

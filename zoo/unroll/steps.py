@@ -33,7 +33,9 @@ def at(tree, t):
 
 def put(tree, values, t):
     """The pytree of (T, ...) arrays with step t replaced."""
-    return jax.tree.map(lambda a, v: lax.dynamic_update_index_in_dim(a, v, t, 0), tree, values)
+    return jax.tree.map(
+        lambda a, v: lax.dynamic_update_index_in_dim(a, v.astype(a.dtype), t, 0), tree, values
+    )
 
 
 def restart(carry, reset, column=False):
