@@ -1,0 +1,51 @@
+"""Speed, side by side: what is compared runs in turns, and medians are given.
+
+python -m zoo.bench core        one LSTM layer, beside PyTorch, Flax, Keras, Haiku and Equinox
+python -m zoo.bench bank        models side by side as one program, and alone
+python -m zoo.bench predict     languages of lines, beside other identifiers
+
+python -m zoo.bench NAME --help says what each compares. Other work on the machine slows all of them, but
+not alike: ratios are to be trusted where it is quiet.
+"""
+
+import importlib
+import json
+from pathlib import Path
+
+from absl import flags
+
+from zoo import cli, report
+from zoo.errors import UserError
+from zoo.runs import reference
+
+BENCHES = ("core", "bank", "predict")
+
+
+def main(argv):
+    name = argv[1] if len(argv) > 1 else ""
+    if name not in BENCHES:
+        if cli.parse(flags.FlagValues(), argv, __doc__, positional=True) is None:
+            return 0
+        raise UserError(f"give one of {', '.join(BENCHES)}, as in: python -m zoo.bench core")
+    bench = importlib.import_module(f"zoo.bench.{name}")
+    values = flags.FlagValues()
+    bench.define(values)
+    flags.DEFINE_string("out", None, "JSON file to write", flag_values=values)
+    flags.DEFINE_boolean(
+        "save", False, "put the result into runs/reference.json", flag_values=values
+    )
+    if cli.parse(values, [argv[0], *argv[2:]], bench.__doc__) is None:
+        return 0
+    result, code = bench.main(values)
+    entry = {
+        "command": " ".join(["python", "-m", "zoo.bench", *argv[1:]]),
+        "machine": reference.machine(),
+        "versions": reference.versions(),
+        **result,
+    }
+    if values.out:
+        Path(values.out).write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")
+    if values.save:
+        reference.put(f"zoo.bench {name}", entry)
+    print(report.speeds({name: entry}) if "seconds" in entry else bench.table(entry))
+    return code
