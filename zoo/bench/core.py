@@ -3,27 +3,33 @@
 python -m zoo.bench core                                   all shapes, all contestants that are installed
 python -m zoo.bench core --quick                           three small shapes, three rounds
 python -m zoo.bench core --shapes=256,128,100,256 --contestants=ours,torch --out=core.json --plot=core.png
+python -m zoo.bench core --curve=length                    cost of a step, T from 10 to 10,000
+python -m zoo.bench core --curve=batch                     cost of a row, B from 1 to 512
+python -m zoo.bench core --memory                          memory of a gradient over 1,000 steps
 
 Each contestant has a process of its own, and all take turns. Before a shape is timed, outputs and
 gradients of each are held against NumPy in float64. "forward" keeps nothing for a gradient; "both" is the
 value and the gradient of a weighted sum of the outputs with respect to parameters and inputs. A ratio
-above 1 says that ours is faster; it is the median of each round's, with its quartiles. The floor is the
-time that the operations take at the speed of the fastest product, or that reading the recurrent weights
-takes, measured in the same run, whichever is longer.
+above 1 says that the first contestant is faster; it is the median of each round's, with its quartiles. The
+floor is the time that the operations take at the speed of the fastest product, or that reading the
+recurrent weights at every step takes, measured in the same run, whichever is longer.
+
+Exit code 1: a contestant died, or computes something else; the figures of the others are there.
 """
 
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-from zoo.bench import problem, rounds
-from zoo.bench.contestants import CONTESTANTS, Contestant
-from zoo.bench.process import Failed, Load, Worker
-from zoo.errors import UserError, nearest
+from zoo.bench import contest, layer_figures, problem, rounds
+from zoo.bench.contest import Contest
+from zoo.bench.contestants import LAYERS
+from zoo.bench.layer_figures import MODES
+from zoo.bench.problem import Shape
+from zoo.errors import UserError
 
 SHAPES = (
     (128, 128, 5, 44),
@@ -36,9 +42,16 @@ SHAPES = (
     (384, 32, 32, 64),
 )
 QUICK = ((128, 128, 5, 44), (128, 1, 100, 64), (256, 32, 32, 64))
-MODES = {"forward": "forward", "both": "forward + backward"}
+CURVES = {
+    "length": [(256, 16, T, 256) for T in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)],
+    "batch": [(256, 2**i, 100, 256) for i in range(10)],
+}
+LONG = (256, 64, 1000, 256)
 TOLERANCE = 1e-4  # of the largest value of an array
-_DEFAULT = tuple(name for name in CONTESTANTS if name != "segments")
+_LARGE = 4e10  # operations; longer sequences are checked at fewer steps
+
+_ALL = [name for name in LAYERS if name != "segments"]
+_FEW = ["ours", "plain", "torch"]
 
 
 def define(values: flags.FlagValues) -> None:
@@ -49,37 +62,57 @@ def define(values: flags.FlagValues) -> None:
         "shapes", None, "H,B,T,D;H,B,T,D;... in place of those of the table", **define
     )
     flags.DEFINE_list(
-        "contestants", None, f"some of {', '.join(CONTESTANTS)}; the first is the measure", **define
+        "contestants", None, f"some of {', '.join(LAYERS)}; the first is the measure", **define
     )
     flags.DEFINE_string(
         "beside", None, "another checkout of this project, as a contestant", **define
     )
+    flags.DEFINE_enum("curve", None, list(CURVES), "cost by T, or by B", **define)
+    flags.DEFINE_bool("memory", False, "memory and time of a long gradient", **define)
     flags.DEFINE_string("plot", None, "PNG file to write", **define)
 
 
 def main(values: flags.FlagValues) -> tuple[dict, int]:
-    """(the result, the exit code): 1 where a contestant died or computed something else."""
     turns = (3 if values.quick else 9) if values.rounds is None else values.rounds
     if turns < 1:
         raise UserError(f"--rounds={turns}: must be at least 1")
-    shapes = parse_shapes(values.shapes) if values.shapes else (QUICK if values.quick else SHAPES)
-    chosen = choose(values.contestants, values.beside)
-    absent = {name: lacking for name, c in chosen.items() if (lacking := c.absent())}
-    for name, lacking in absent.items():
-        print(f"{chosen[name].title}: absent, {lacking} is not installed", file=sys.stderr)
-    there = {name: c for name, c in chosen.items() if name not in absent}
-    measured, failed = measure(there, [problem.Shape(*s) for s in shapes], turns)
+    if values.quick + (values.shapes is not None) + (values.curve is not None) + values.memory > 1:
+        raise UserError("give one of --quick, --shapes, --curve and --memory")
+    names = _ALL
+    if values.curve is not None:
+        shapes, names = CURVES[values.curve], _FEW
+    elif values.memory:
+        shapes, names = [LONG], ["ours", "plain", "segments", "torch"]
+    else:
+        shapes = QUICK if values.quick else SHAPES
+    if values.shapes is not None:
+        shapes = parse_shapes(values.shapes)
+    chosen = contest.choose(values.contestants or names, LAYERS)
+    if values.beside is not None:
+        chosen["beside"] = _checkout(values.beside)
+    lacking = contest.absent(chosen)
+    there = {name: c for name, c in chosen.items() if name not in lacking}
+    with Contest(there) as held:
+        records = [_shape(held, Shape(*s), turns, values.memory) for s in shapes]
     result = {
+        "bench": "core",
+        "curve": values.curve,
         "rounds": turns,
         "contestants": {name: c.title for name, c in there.items()},
-        "absent": absent,
-        "failed": failed,
-        "shapes": measured,
+        "absent": lacking,
+        "failed": held.failed,
+        "shapes": records,
     }
-    return result, int(bool(failed))
+    if values.plot:
+        layer_figures.plot(result, Path(values.plot))
+    return result, int(bool(held.failed))
 
 
-def parse_shapes(text: str) -> list[problem.Shape]:
+def table(result: dict) -> str:
+    return layer_figures.table(result)
+
+
+def parse_shapes(text: str) -> list[Shape]:
     """Shapes from "H,B,T,D;H,B,T,D". Raises UserError for anything but four whole numbers above 0."""
     shapes = []
     for part in text.split(";"):
@@ -89,205 +122,72 @@ def parse_shapes(text: str) -> list[problem.Shape]:
                 f"--shapes: {part!r} is no shape: give four whole numbers above 0, H,B,T,D "
                 "(units, batch, time steps, inputs)"
             )
-        shapes.append(problem.Shape(*map(int, numbers)))
+        shapes.append(Shape(*map(int, numbers)))
     return shapes
 
 
-def choose(names: list[str] | None, beside: str | None = None) -> dict[str, Contestant]:
-    """Contestants by name. Raises UserError for an unknown one, and for a folder without this project."""
-    chosen = {}
-    for name in names or _DEFAULT:
-        if name not in CONTESTANTS:
-            near = nearest(name, CONTESTANTS)
-            hint = f"did you mean {near!r}? " if near else ""
-            known = ", ".join(CONTESTANTS)
-            raise UserError(f"--contestants={name}: {hint}It can be some of {known}")
-        chosen[name] = CONTESTANTS[name]
-    if beside is not None:
-        if not (Path(beside) / "zoo/unroll").is_dir():
-            raise UserError(f"--beside={beside}: no checkout of this project")
-        there = str(Path(beside).resolve())
-        chosen["beside"] = Contestant(f"ours, {beside}", "ours", checkout=there)
-    return chosen
-
-
-def measure(contestants: dict[str, Contestant], shapes, turns: int) -> tuple[list[dict], dict]:
-    """(a record a shape, {"name": "what failed"})."""
-    records, failed = [], {}
-    with ExitStack() as stack:
-        workers = {name: Worker(c.env, c.checkout) for name, c in contestants.items()}
-        for worker in workers.values():
-            stack.callback(worker.close)
-        for shape in shapes:
-            print(f"shape H {shape[0]}, B {shape[1]}, T {shape[2]}, D {shape[3]}", file=sys.stderr)
-            records.append(_shape(shape, contestants, workers, turns, failed))
-    return records, failed
-
-
-def _shape(shape, contestants, workers, turns, failed):
-    alive = dict(workers)
-
-    def lost(name, error):
-        """A contestant that died is out for good; one that erred sits this shape out."""
-        alive.pop(name, None)
-        if workers.get(name) is not None and not workers[name].alive():
-            workers.pop(name)
-        failed.setdefault(name, str(error))
-        print(f"{contestants[name].title}: {error}", file=sys.stderr)
-
-    def each(do, **order):
-        """The answers to an order that all get at once, so that they compile side by side."""
-        answers = {}
-        for name in list(alive):
-            try:
-                own = contestants[name]
-                if do == "prepare":
-                    module = f"zoo.bench.contestants.{own.module}"
-                    order = {"module": module, "options": {"shape": list(shape), **own.options}}
-                alive[name].send(do, **order)
-            except Failed as error:
-                lost(name, error)
-        for name in list(alive):
-            try:
-                answers[name] = alive[name].answer()
-            except Failed as error:
-                lost(name, error)
-        return answers
-
-    each("prepare")
-    errors = _check(shape, alive, lost)
-    record = {"shape": list(shape), "errors": errors, "floor": {}, "modes": {}}
-    best = _speeds(alive, shape)
-    load = Load(workers)
-    for mode in MODES:
-        calls = {}
-        timers = {name: _timer(load, name, mode) for name in alive}
-        for name in list(timers):
-            try:
-                calls[name] = rounds.repeats(timers[name])
-            except Failed as error:
-                lost(name, error)
-        timers = {
-            name: _excused(timer, name, lost) for name, timer in timers.items() if name in alive
-        }
-        seconds = rounds.interleaved(timers, calls, turns)
-        seconds = {name: s for name, s in seconds.items() if name in alive}
-        first = seconds.get(next(iter(contestants)))
-        record["modes"][mode] = {name: rounds.summary(s, first) for name, s in seconds.items()}
-        if best:
-            record["floor"][mode] = floor(shape, mode, best)
-    record["speeds"], record["load"] = best, load.shares()
-    return record
-
-
-def table(result: dict) -> str:
-    """The result as Markdown: a row a shape and mode; milliseconds of the measure, ratios of the others."""
-    names = [
-        n for n in result["contestants"] if any(n in r["modes"]["both"] for r in result["shapes"])
-    ]
-    first = names[0] if names else ""
-    titles = [result["contestants"][n] for n in names]
-    heads = [
-        "H, B, T, D",
-        "",
-        *(f"{t}, ms" if i == 0 else t for i, t in enumerate(titles)),
-        "floor",
-    ]
-    lines = [_line(heads), _line(["---"] * len(heads))]
-    for mode, words in MODES.items():
-        for record in result["shapes"]:
-            of = record["modes"][mode]
-            cells = [", ".join(map(str, record["shape"])), words]
-            for name in names:
-                if name not in of:
-                    cells.append("–")
-                elif name == first:
-                    cells.append(f"{1000 * of[name]['median']:.3g}")
-                else:
-                    cells.append(ratio(of[name]))
-            share = record["floor"].get(mode, 0) / of[first]["median"] if first in of else 0
-            lines.append(_line([*cells, f"{share:.0%}" if share else "–"]))
-        means = [_mean(result, mode, name) for name in names[1:]]
-        lines.append(_line(["geometric mean", words, "", *means, ""]))
-    return "\n".join(lines)
-
-
-def ratio(figures: dict) -> str:
-    """A ratio and the quartiles of its rounds."""
-    if "ratio" not in figures:
-        return "–"
-    low, high = figures["quartiles"]
-    return f"{figures['ratio']:.2f} ({low:.2f} to {high:.2f})"
-
-
-def _mean(result, mode, name):
-    """The geometric mean of the ratios of all shapes; a dash where one is lacking."""
-    ratios = [record["modes"][mode].get(name, {}).get("ratio") for record in result["shapes"]]
-    return "–" if None in ratios or not ratios else f"{rounds.geometric_mean(ratios):.2f}"
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"
-
-
-def floor(shape: problem.Shape, mode: str, speeds: dict[str, float]) -> float:
+def floor(shape: Shape, mode: str, speeds: dict[str, float]) -> float:
     """Seconds that a mode takes at least, at these speeds."""
     operations = shape.operations() * (3 if mode == "both" else 1)
     read = shape.weight_bytes() * shape.steps * (2 if mode == "both" else 1)
     return max(operations / speeds["operations_per_second"], read / speeds["bytes_per_second"])
 
 
-def _check(shape, alive, lost):
-    """The largest error of each; who has more than TOLERANCE is out."""
-    want, errors = problem.solve(problem.make(shape)), {}
+def _checkout(folder):
+    if not (Path(folder) / "zoo/unroll").is_dir():
+        raise UserError(f"--beside={folder}: no checkout of this project")
+    there = str(Path(folder).resolve())
+    return LAYERS["ours"]._replace(title=f"ours, {folder}", checkout=there)
+
+
+def _shape(held: Contest, shape: Shape, turns: int, memory: bool) -> dict:
+    """Everything that is measured of one shape."""
+    work = f"H {shape.hidden}, B {shape.batch}, T {shape.steps}, D {shape.inputs}"
+    print(work, file=sys.stderr)
+    errors = _check(held, shape, work)
+    record = {"shape": list(shape), "errors": errors, "floor": {}, "modes": {}}
+    if memory:
+        record["memory"] = {name: held.ask(name, "peak", run="both") for name in list(held.alive)}
+    record["speeds"] = speeds = _speeds(held, shape)
+    for mode in MODES:
+        seconds = held.seconds(mode, turns)
+        first = seconds.get(next(iter(held.contestants)))
+        record["modes"][mode] = {name: rounds.summary(s, first) for name, s in seconds.items()}
+        if speeds:
+            record["floor"][mode] = floor(shape, mode, speeds)
+    record["load"] = held.load()
+    return record
+
+
+def _check(held, shape, work):
+    """Prepares a shape, and gives the largest error of each; who has more than TOLERANCE is out."""
+    steps = max(1, min(shape.steps, int(_LARGE * shape.steps / shape.operations())))
+    short, errors = shape._replace(steps=steps), {}
+    held.begin(work, {"shape": list(short)})
+    want = problem.solve(problem.make(short))
     with tempfile.TemporaryDirectory() as folder:
-        file = str(Path(folder) / "arrays.npz")
-        for name in list(alive):
-            try:
-                worst = 0.0
-                for mode in MODES:
-                    alive[name].ask("save", run=mode, file=file)
-                    with np.load(file) as arrays:
-                        for key, array in arrays.items():
-                            if (off := problem.error(array, want[key])) > TOLERANCE:
-                                raise Failed(f"computes something else: {key} is off by {off:.1e}")
-                            worst = max(worst, off)
-                errors[name] = float(f"{worst:.2g}")
-            except Failed as error:
-                lost(name, error)
+        for name in list(held.alive):
+            off = {}
+            for mode in MODES:
+                file = str(Path(folder) / f"{name}-{mode}.npz")
+                if held.ask(name, "save", run=mode, file=file) is None:
+                    break
+                with np.load(file) as arrays:
+                    off |= {key: problem.error(array, want[key]) for key, array in arrays.items()}
+            if name not in held.alive:
+                continue
+            worst = max(off, key=off.get)
+            errors[name] = float(f"{off[worst]:.2g}")
+            if off[worst] > TOLERANCE:
+                held.out(name, f"computes something else: {worst} is off by {off[worst]:.1e}")
+    if short != shape:
+        held.begin(work, {"shape": list(shape)}, names=list(held.alive))
     return errors
 
 
-def _speeds(alive, shape):
-    """What the machine can do, measured in the process of the first contestant in JAX."""
-    for name in ("ours", "plain", "segments", "beside"):
-        if name in alive:
-            size = {"size": shape.weight_bytes()}
-            order = {"module": "zoo.bench.floor", "function": "measure", "options": size}
-            try:
-                return alive[name].ask("call", **order)["value"]
-            except Failed as error:
-                print(f"the floor could not be measured: {error}", file=sys.stderr)
-    return {}
-
-
-def _timer(load, name, mode):
-    return lambda n: load.timed(name, {"run": mode, "repeats": n})
-
-
-def _excused(timer, name, lost):
-    """A timer that puts its contestant out where it fails, so that the others go on."""
-    gone = False
-
-    def seconds(n):
-        nonlocal gone
-        if gone:
-            return float("nan")
-        try:
-            return timer(n)
-        except Failed as error:
-            gone = True
-            lost(name, error)
-            return float("nan")
-
-    return seconds
+def _speeds(held, shape):
+    """What the machine can do, measured in the process of the first contestant that is ours."""
+    ours = [n for n in held.alive if held.contestants[n].module == LAYERS["ours"].module]
+    order = {"module": "zoo.bench.floor", "function": "measure"}
+    answer = ours and held.ask(ours[0], "call", options={"size": shape.weight_bytes()}, **order)
+    return answer["value"] if answer else {}

@@ -6,7 +6,6 @@ import select
 import subprocess
 import sys
 import tempfile
-import time
 from typing import Any
 
 # jaxlib 0.10.2 computes wrong sums of products without it (jax issue 39103).
@@ -112,35 +111,3 @@ def machine_cpu_seconds() -> float | None:
     except OSError:
         return None
     return (int(user) + int(nice) + int(system)) / _HZ
-
-
-class Load:
-    """What else ran while a contestant was timed, as shares of one core."""
-
-    def __init__(self, workers: dict[str, Worker]):
-        self._workers, self._idle, self._others, self._wall = workers, 0.0, 0.0, 0.0
-
-    def timed(self, name: str, order: dict[str, Any]) -> float:
-        """Seconds of a timed order to one worker, while what others use is counted."""
-        clock, before, machine = time.perf_counter(), self._each(), machine_cpu_seconds()
-        seconds = self._workers[name].ask("time", **order)["seconds"]
-        after, wall = self._each(), time.perf_counter() - clock
-        if machine is not None:
-            used = {n: after[n] - before[n] for n in after}
-            everything = machine_cpu_seconds() - machine
-            self._idle += sum(s for n, s in used.items() if n != name)
-            self._others += max(0.0, everything - sum(used.values()))
-            self._wall += wall
-        return seconds
-
-    def shares(self) -> dict[str, float]:
-        """ "waiting": of a core, used by contestants that waited; "others": by all other processes."""
-        if not self._wall:
-            return {}
-        return {
-            "waiting": round(self._idle / self._wall, 3),
-            "others": round(self._others / self._wall, 3),
-        }
-
-    def _each(self):
-        return {n: w.cpu_seconds() or 0.0 for n, w in self._workers.items()}

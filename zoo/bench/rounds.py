@@ -1,4 +1,4 @@
-"""Rounds in turns, and what they come to: medians, minima, ratios and their spread."""
+"""Rounds, and what they come to: medians, minima, ratios and their spread."""
 
 import math
 import statistics
@@ -6,33 +6,22 @@ from collections.abc import Callable
 
 # Seconds that a round takes at least: shorter ones are read off a clock that others disturb.
 ROUND = 0.03
+# Seconds that are not timed before a round: caches fill, and the threads of PyTorch, which spin for 20 ms
+# after their last work, have come to rest. Calls that take longer than _LONG do without.
+_WARM, _LONG = 0.03, 0.3
 
 
-def repeats(seconds: Callable[[int], float]) -> int:
-    """How many calls make a round; ``seconds(n)`` is what n of them take. The first is not counted."""
+def repeats(seconds: Callable[[int], float], least: float = ROUND) -> tuple[int, int]:
+    """(calls that make a round of ``least`` seconds, calls before it that are not timed).
+
+    ``seconds(n)`` is what n calls take. The first call is not counted.
+    """
     seconds(1)
     n = 1
-    while (took := seconds(n)) < ROUND:
-        n = max(n + 1, math.ceil(1.2 * n * ROUND / max(took, ROUND / 50)))
-    return n
-
-
-def interleaved(
-    seconds: dict[str, Callable[[int], float]], calls: dict[str, int], rounds: int
-) -> dict[str, list[float]]:
-    """Seconds a call of each round, all contestants in turns; each round begins with another of them.
-
-    ``seconds[name](n)`` is what n calls take.
-    """
-    names, measured = list(seconds), {name: [] for name in seconds}
-    for i in range(rounds):
-        first = i % len(names) if names else 0
-        for name in names[first:] + names[:first]:
-            n = calls[name]
-            if n > 1:
-                seconds[name](1)  # its data and code come back into the caches
-            measured[name].append(seconds[name](n) / n)
-    return measured
+    while (took := seconds(n)) < least:
+        n = max(n + 1, math.ceil(1.2 * n * least / max(took, least / 50)))
+    one = took / n
+    return n, 0 if one > _LONG else math.ceil(_WARM / one)
 
 
 def summary(seconds: list[float], first: list[float] | None = None) -> dict:

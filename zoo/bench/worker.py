@@ -27,11 +27,13 @@ class Run(NamedTuple):
     call:   computes, waits until it is done, and returns what came out
     arrays: what came out -> NumPy arrays by name, in the layout of ``zoo.bench.problem``
     memory: bytes of temporary arrays, where the compiler tells
+    many:   n -> n calls as one, for those who do several at once
     """
 
     call: Callable[[], Any]
     arrays: Callable[[Any], dict[str, np.ndarray]] = lambda out: {}
     memory: Callable[[], int | None] = lambda: None
+    many: Callable[[int], Any] | None = None
 
 
 def main(orders, answers):
@@ -64,8 +66,11 @@ def _obey(order, runs):
     if do == "peak":
         return {"resident": _peak(run.call), "temporary": run.memory()}
     began = time.perf_counter()
-    for _ in range(order["repeats"]):
-        run.call()
+    if run.many is not None:
+        run.many(order["repeats"])
+    else:
+        for _ in range(order["repeats"]):
+            run.call()
     return {"seconds": time.perf_counter() - began}
 
 

@@ -1,0 +1,133 @@
+"""The result of ``core`` as Markdown and as a picture."""
+
+from pathlib import Path
+
+from zoo.bench import rounds
+from zoo.errors import UserError
+
+MODES = {"forward": "forward", "both": "forward + backward"}
+
+
+def table(result: dict) -> str:
+    """A row a shape and mode: milliseconds of the first contestant, ratios of the others."""
+    titles = result["contestants"]
+    names = list(titles)
+    if not names:
+        return "no contestant is there"
+    heads = ["H, B, T, D", "", f"{titles[names[0]]}, ms"]
+    heads += [*(titles[n] for n in names[1:]), "floor / " + titles[names[0]]]
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for mode, words in MODES.items():
+        for record in result["shapes"]:
+            lines.append(_line(_cells(record, mode, words, names)))
+        if len(result["shapes"]) > 1 and not result["curve"]:
+            means = [_mean(result, mode, name) for name in names[1:]]
+            lines.append(_line(["geometric mean", words, "", *means, ""]))
+    return "\n".join([*lines, *_memory(result)])
+
+
+def ratio(figures: dict) -> str:
+    """A ratio and the quartiles of its rounds."""
+    if "ratio" not in figures:
+        return "–"
+    low, high = figures["quartiles"]
+    return f"{figures['ratio']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def plot(result: dict, file: Path) -> None:
+    """Writes a PNG: of a curve the cost by length or batch, else the ratios by shape. Raises UserError
+    where it cannot be written."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(MODES), figsize=(12, 4.5), constrained_layout=True)
+    for axis, (mode, words) in zip(axes, MODES.items(), strict=True):
+        (_curve if result["curve"] else _bars)(axis, result, mode)
+        axis.set_title(words)
+    axes[0].legend(fontsize="small")
+    try:
+        figure.savefig(file, dpi=120)
+    except OSError as error:
+        raise UserError(f"--plot={file}: cannot be written: {error.strerror}") from None
+    finally:
+        pyplot.close(figure)
+
+
+def cost(record: dict, seconds: float, curve: str) -> float:
+    """Microseconds a time step, of the whole batch in a curve of lengths, else of one row."""
+    _, B, T, _ = record["shape"]
+    return 1e6 * seconds / (T if curve == "length" else T * B)
+
+
+def _curve(axis, result, mode):
+    curve = result["curve"]
+    at = 2 if curve == "length" else 1
+    for name, title in result["contestants"].items():
+        records = [r for r in result["shapes"] if name in r["modes"][mode]]
+        medians = [cost(r, r["modes"][mode][name]["median"], curve) for r in records]
+        axis.plot([r["shape"][at] for r in records], medians, "o-", label=title)
+    records = [r for r in result["shapes"] if mode in r["floor"]]
+    floors = [cost(r, r["floor"][mode], curve) for r in records]
+    axis.plot([r["shape"][at] for r in records], floors, "k:", label="floor")
+    axis.set(xscale="log", yscale="log", xlabel={"length": "time steps", "batch": "batch"}[curve])
+    axis.set_ylabel(f"µs a step{'' if curve == 'length' else ' and row'}")
+
+
+def _bars(axis, result, mode):
+    names = list(result["contestants"])[1:]
+    width = 0.8 / max(1, len(names))
+    for i, name in enumerate(names):
+        for at, record in enumerate(result["shapes"]):
+            if not (figures := record["modes"][mode].get(name, {})).get("ratio"):
+                continue
+            (low, high), middle = figures["quartiles"], figures["ratio"]
+            where = at + (i - (len(names) - 1) / 2) * width
+            label = result["contestants"][name] if at == 0 else None
+            axis.bar(where, middle, width, color=f"C{i}", label=label)
+            axis.errorbar(where, middle, [[middle - low], [high - middle]], color="black")
+    axis.axhline(1, color="black", linewidth=0.8)
+    shapes = ["\n".join(map(str, record["shape"])) for record in result["shapes"]]
+    axis.set_xticks(range(len(shapes)), shapes, fontsize="small")
+    axis.set(yscale="log", xlabel="H, B, T, D", ylabel="its time / ours")
+
+
+def _cells(record, mode, words, names):
+    figures = record["modes"][mode]
+    first = figures.get(names[0])
+    share = "–"
+    if first and mode in record["floor"]:
+        share = f"{record['floor'][mode] / first['median']:.0%}"
+    return [
+        ", ".join(map(str, record["shape"])),
+        words,
+        f"{1000 * first['median']:.3g}" if first else "–",
+        *(ratio(figures.get(name, {})) for name in names[1:]),
+        share,
+    ]
+
+
+def _mean(result, mode, name):
+    """The geometric mean of the ratios of all shapes; a dash where one is lacking."""
+    ratios = [record["modes"][mode].get(name, {}).get("ratio") for record in result["shapes"]]
+    return "–" if None in ratios else f"{rounds.geometric_mean(ratios):.2f}"
+
+
+def _memory(result):
+    records = [r for r in result["shapes"] if r.get("memory")]
+    if not records:
+        return []
+    heads = ("H, B, T, D", "forward + backward", "temporary arrays, MB", "growth at the peak, MB")
+    lines = ["", _line(heads), _line(["---"] * len(heads))]
+    for record in records:
+        for name, memory in record["memory"].items():
+            sizes = [memory and memory[key] for key in ("temporary", "resident")]
+            cells = [f"{size / 1e6:,.1f}" if size is not None else "–" for size in sizes]
+            shape = ", ".join(map(str, record["shape"]))
+            lines.append(_line([shape, result["contestants"][name], *cells]))
+    return lines
+
+
+def _line(cells):
+    return f"| {' | '.join(cells)} |"
