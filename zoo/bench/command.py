@@ -1,6 +1,8 @@
 """Speed, side by side: what is compared runs in turns, and medians are given.
 
 python -m zoo.bench core        one LSTM layer, beside PyTorch, Flax, Keras, Haiku and Equinox
+python -m zoo.bench step        the training step of configs, beside PyTorch and Keras
+python -m zoo.bench sample      writing text, beside PyTorch
 python -m zoo.bench bank        models side by side as one program, and alone
 python -m zoo.bench predict     languages of lines, beside other identifiers
 
@@ -18,7 +20,7 @@ from zoo import cli, report
 from zoo.errors import UserError
 from zoo.runs import reference
 
-BENCHES = ("core", "bank", "predict")
+BENCHES = ("core", "step", "sample", "bank", "predict")
 
 
 def main(argv):

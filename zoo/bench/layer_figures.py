@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from zoo.bench import rounds
+from zoo.bench.markdown import line, ratio, rows
 from zoo.errors import UserError
 
 MODES = {"forward": "forward", "both": "forward + backward"}
@@ -16,22 +17,14 @@ def table(result: dict) -> str:
         return "no contestant is there"
     heads = ["H, B, T, D", "", f"{titles[names[0]]}, ms"]
     heads += [*(titles[n] for n in names[1:]), "floor / " + titles[names[0]]]
-    lines = [_line(heads), _line(["---"] * len(heads))]
+    lines = rows(heads)
     for mode, words in MODES.items():
         for record in result["shapes"]:
-            lines.append(_line(_cells(record, mode, words, names)))
+            lines.append(line(_cells(record, mode, words, names)))
         if len(result["shapes"]) > 1 and not result["curve"]:
             means = [_mean(result, mode, name) for name in names[1:]]
-            lines.append(_line(["geometric mean", words, "", *means, ""]))
+            lines.append(line(["geometric mean", words, "", *means, ""]))
     return "\n".join([*lines, *_memory(result)])
-
-
-def ratio(figures: dict) -> str:
-    """A ratio and the quartiles of its rounds."""
-    if "ratio" not in figures:
-        return "–"
-    low, high = figures["quartiles"]
-    return f"{figures['ratio']:.2f} ({low:.2f} to {high:.2f})"
 
 
 def plot(result: dict, file: Path) -> None:
@@ -119,15 +112,11 @@ def _memory(result):
     if not records:
         return []
     heads = ("H, B, T, D", "forward + backward", "temporary arrays, MB", "growth at the peak, MB")
-    lines = ["", _line(heads), _line(["---"] * len(heads))]
+    lines = ["", *rows(heads)]
     for record in records:
         for name, memory in record["memory"].items():
             sizes = [memory and memory[key] for key in ("temporary", "resident")]
             cells = [f"{size / 1e6:,.1f}" if size is not None else "–" for size in sizes]
             shape = ", ".join(map(str, record["shape"]))
-            lines.append(_line([shape, result["contestants"][name], *cells]))
+            lines.append(line([shape, result["contestants"][name], *cells]))
     return lines
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"

@@ -1,6 +1,5 @@
 """Our own time loop, with one of its gradients."""
 
-import jax
 import jax.numpy as jnp
 
 from zoo.bench.contestants.in_jax import runs
@@ -18,15 +17,3 @@ def prepare(shape, gradient="custom"):
         return LSTMParams(*map(jnp.asarray, (p.w_x, p.w_h, p.b)))
 
     return runs(shape, weights, layer, lambda grads: grads._asdict())
-
-
-def knows(gradient):
-    """Whether the time loop has this gradient."""
-    cell = lstm()
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 1, 1))
-    xs = jax.ShapeDtypeStruct((1, 1, 1), jnp.float32)
-    try:
-        jax.eval_shape(lambda p, xs: unroll(cell, p, xs, gradient=gradient), params, xs)
-    except ValueError:
-        return False
-    return True

@@ -100,14 +100,17 @@ def _loss(job):
     params, losses = step.begin(job).params, []
     for i in range(max(1, task.members)):
         mine = jax.tree.map(lambda a, i=i: a[i], params) if task.members else params
-        sums, _ = jax.jit(task.loss)(mine, task.carry(), _batch(job, i), random.key(0, "check"))
+        sums, _ = jax.jit(task.loss)(mine, task.carry(), _batch(job, i), random.key(0, "dropout"))
         losses.append(float(sums["loss"].total / sums["loss"].weight))
     return np.array(losses)
 
 
 def _batch(job, member):
     task = job.task
-    order = jax.tree.map(lambda a: a[0], step.orders(job)(0))
+    if job.config.task == "forecasting":
+        order = jnp.arange(job.plan.per_epoch, dtype=jnp.int32)  # as the workload has them
+    else:
+        order = jax.tree.map(lambda a: a[0], step.orders(job)(0))
     return task.gather(task.data("train"), task.indices(order, 0, member))
 
 

@@ -59,8 +59,8 @@ class LanguageModel(nn.Module):
             if i:
                 xs = self._locked(xs, self.rates["dropout"])
             if self.recurrent:
-                weight = F.dropout(self.recurrent[i], self.rates["weight_drop"], self.training)
-                layer.weight_hh_l0 = weight
+                weight = self.recurrent[i].clone()  # a tensor: a parameter would be registered again
+                layer.weight_hh_l0 = F.dropout(weight, self.rates["weight_drop"], self.training)
             xs, state = layer(xs, states and states[i])
             after.append(tuple(s.detach() for s in state))
         return self.head(self._locked(xs, self.rates["dropout_out"])), after
