@@ -11,6 +11,9 @@ from zoo.bench import rounds
 from zoo.bench.process import Failed, Worker, machine_cpu_seconds
 from zoo.errors import UserError, nearest
 
+# Of a core; what other processes may use before it is told.
+_BUSY = 0.2
+
 
 class Contestant(NamedTuple):
     """title:    as tables name it
@@ -136,8 +139,15 @@ class Contest:
 
     def load(self) -> dict[str, float]:
         """What else ran during the work at hand, as shares of one core: "waiting", by contestants whose
-        turn it was not, and "others", by all other processes. Empty where the system does not tell."""
-        return self._load.shares()
+        turn it was not, and "others", by all other processes. Empty where the system does not tell.
+        Much of the latter is told."""
+        shares = self._load.shares()
+        if shares.get("others", 0) > _BUSY:
+            busy = f"other processes used {shares['others']:.0%} of a core"
+            print(
+                f"warning, {self._work}: {busy}; measure again where it is quiet", file=sys.stderr
+            )
+        return shares
 
     def _timed(self, name, run, n):
         before = self._used()

@@ -59,7 +59,9 @@ class LanguageModel(nn.Module):
             if i:
                 xs = self._locked(xs, self.rates["dropout"])
             if self.recurrent:
-                weight = self.recurrent[i].clone()  # a tensor: a parameter would be registered again
+                weight = self.recurrent[
+                    i
+                ].clone()  # a tensor: a parameter would be registered again
                 layer.weight_hh_l0 = F.dropout(weight, self.rates["weight_drop"], self.training)
             xs, state = layer(xs, states and states[i])
             after.append(tuple(s.detach() for s in state))
