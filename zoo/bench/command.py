@@ -42,8 +42,8 @@ def main(argv):
     entry = {
         "command": " ".join(["python", "-m", "zoo.bench", *argv[1:]]),
         "machine": reference.machine(),
-        "versions": reference.versions(),
         **result,
+        "versions": reference.versions() | result.get("versions", {}),
     }
     if values.out:
         Path(values.out).write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")

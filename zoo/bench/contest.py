@@ -4,11 +4,12 @@ import random
 import sys
 import time
 from functools import partial
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from zoo.bench import rounds
-from zoo.bench.process import Failed, Worker, machine_cpu_seconds
+from zoo.bench.process import Failed, Worker, environment, machine_cpu_seconds
 from zoo.errors import UserError, nearest
 
 # Of a core; what other processes may use before it is told.
@@ -39,6 +40,20 @@ def choose(names: list[str], known: dict[str, Contestant]) -> dict[str, Contesta
             hint = f"did you mean {near!r}? " if near else ""
             raise UserError(f"--contestants={name}: {hint}It can be some of {', '.join(known)}")
     return {name: known[name] for name in names}
+
+
+def about(contestants: dict[str, Contestant], lacking: dict[str, str], failed: list) -> dict:
+    """What every result says of who took part."""
+    there = {name: c for name, c in contestants.items() if name not in lacking}
+    packages = sorted({package for c in there.values() for package in c.packages})
+    named = packages_distributions() if packages else {}
+    return {
+        "contestants": {name: c.title for name, c in there.items()},
+        "absent": lacking,
+        "failed": failed,
+        "versions": {package: version(named[package][0]) for package in packages},
+        "xla_flags": environment()["XLA_FLAGS"],
+    }
 
 
 def absent(contestants: dict[str, Contestant]) -> dict[str, str]:

@@ -98,9 +98,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         "bench": "core",
         "curve": values.curve,
         "rounds": turns,
-        "contestants": {name: c.title for name, c in there.items()},
-        "absent": lacking,
-        "failed": held.failed,
+        **contest.about(chosen, lacking, held.failed),
         "shapes": records,
     }
     if values.plot:

@@ -56,9 +56,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     result = {
         "bench": "sample",
         "rounds": values.rounds,
-        "contestants": {name: c.title for name, c in there.items()},
-        "absent": lacking,
-        "failed": failed,
+        **contest.about(chosen, lacking, failed),
         "models": records,
     }
     return result, int(bool(failed))

@@ -58,9 +58,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     result = {
         "bench": "step",
         "rounds": values.rounds,
-        "contestants": {name: c.title for name, c in there.items()},
-        "absent": lacking,
-        "failed": held.failed,
+        **contest.about(chosen, lacking, held.failed),
         "configs": [record for record in records if record],
     }
     return result, int(bool(held.failed))

@@ -1,5 +1,7 @@
-"""PyTorch: a plain sampling loop, one symbol after the other, over nn.LSTM as one trains it or, several times
-faster for a step alone, over an nn.LSTMCell a layer."""
+"""PyTorch: a plain sampling loop, one symbol after the other.
+
+Over nn.LSTM, as one trains it, or over an nn.LSTMCell a layer, several times as fast for one step.
+"""
 
 import os
 
