@@ -17,6 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from zoo import cli, report
+from zoo.data.files import write_bytes
 from zoo.errors import UserError
 from zoo.runs import reference
 
@@ -38,6 +39,9 @@ def main(argv):
     )
     if cli.parse(values, [argv[0], *argv[2:]], bench.__doc__) is None:
         return 0
+    for flag in ("out", "plot"):  # before the minutes that it takes, not after
+        if flag in values and values[flag].value and not Path(values[flag].value).parent.is_dir():
+            raise UserError(f"--{flag}={values[flag].value}: there is no such folder")
     result, code = bench.main(values)
     entry = {
         "command": " ".join(["python", "-m", "zoo.bench", *argv[1:]]),
@@ -46,8 +50,19 @@ def main(argv):
         "versions": reference.versions() | result.get("versions", {}),
     }
     if values.out:
-        Path(values.out).write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")
+        write_bytes(values.out, (json.dumps(entry, indent=1) + "\n").encode())
+    label = f"zoo.bench {name}{result.get('part', '')}"
     if values.save:
-        reference.put(f"zoo.bench {name}", entry)
-    print(report.speeds({name: entry}) if "seconds" in entry else bench.table(entry))
+        reference.put(label, _without_rounds(entry))
+    print(report.speeds({label: entry}))
     return code
+
+
+def _without_rounds(entry):
+    """The entry without the seconds of each round where their median stands beside them."""
+    if isinstance(entry, list):
+        return [_without_rounds(part) for part in entry]
+    if not isinstance(entry, dict):
+        return entry
+    kept = {k: v for k, v in entry.items() if k != "seconds" or "median" not in entry}
+    return {key: _without_rounds(value) for key, value in kept.items()}

@@ -48,7 +48,7 @@ def about(contestants: dict[str, Contestant], lacking: dict[str, str], failed: l
     packages = sorted({package for c in there.values() for package in c.packages})
     named = packages_distributions() if packages else {}
     return {
-        "contestants": {name: c.title for name, c in there.items()},
+        "contestants": [[name, c.title] for name, c in there.items()],
         "absent": lacking,
         "failed": failed,
         "versions": {package: version(named[package][0]) for package in packages},
@@ -75,9 +75,10 @@ class Contest:
     """
 
     def __init__(self, contestants: dict[str, Contestant]):
-        self.contestants, self.failed = contestants, []
-        self._workers: dict[str, Worker] = {}
+        self.contestants = contestants
         self.alive: dict[str, Worker] = {}
+        self.failed: list[list[str]] = []
+        self._workers: dict[str, Worker] = {}
         self._work, self._load = "", _Load()
 
     def __enter__(self):
@@ -93,7 +94,7 @@ class Contest:
         """All, or those of ``names``, prepare for a work side by side; ``work`` names it in messages."""
         if work != self._work:
             self._work, self._load, self.alive = work, _Load(), {}
-        for name in names or list(self._workers):
+        for name in list(self._workers) if names is None else names:
             contestant, worker = self.contestants[name], self._workers.get(name)
             if worker is None:
                 continue
@@ -103,7 +104,7 @@ class Contest:
                 worker.send("prepare", **own)
             except Failed as error:
                 self.out(name, error)
-        for name in list(self.alive if names is None else set(names) & self.alive.keys()):
+        for name in [n for n in self.alive if names is None or n in names]:
             try:
                 self.alive[name].answer()
             except Failed as error:
@@ -187,10 +188,10 @@ class _Load:
         all_of_it = used.pop("")
         self._wall += after[0] - before[0]
         self._waiting += sum(seconds for who, seconds in used.items() if who != name)
-        self._others += max(0.0, all_of_it - sum(used.values()))
+        self._others += all_of_it - sum(used.values())
 
     def shares(self):
         if not self._wall:
             return {}
         shares = {"waiting": self._waiting, "others": self._others}
-        return {name: round(seconds / self._wall, 3) for name, seconds in shares.items()}
+        return {name: round(max(0.0, s) / self._wall, 3) for name, s in shares.items()}

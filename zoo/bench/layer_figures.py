@@ -3,19 +3,23 @@
 from pathlib import Path
 
 from zoo.bench import rounds
-from zoo.bench.markdown import line, ratio, rows
+from zoo.bench.markdown import line, ratio, rows, share
 from zoo.errors import UserError
 
+CAPTION = (
+    "One LSTM layer of H units, B sequences, T steps, D inputs: our milliseconds, and how many times as "
+    "long others take (above 1: ours is faster)"
+)
 MODES = {"forward": "forward", "both": "forward + backward"}
 
 
 def table(result: dict) -> str:
     """A row a shape and mode: milliseconds of the first contestant, ratios of the others."""
-    titles = result["contestants"]
+    titles = dict(result["contestants"])
     names = list(titles)
     if not names:
         return "no contestant is there"
-    heads = ["H, B, T, D", "", f"{titles[names[0]]}, ms"]
+    heads = ["H, B, T, D", "what", f"{titles[names[0]]}, ms"]
     heads += [*(titles[n] for n in names[1:]), "floor / " + titles[names[0]]]
     lines = rows(heads)
     for mode, words in MODES.items():
@@ -23,7 +27,7 @@ def table(result: dict) -> str:
             lines.append(line(_cells(record, mode, words, names)))
         if len(result["shapes"]) > 1 and not result["curve"]:
             means = [_mean(result, mode, name) for name in names[1:]]
-            lines.append(line(["geometric mean", words, "", *means, ""]))
+            lines.append(line(["geometric mean", words, "–", *means, "–"]))
     return "\n".join([*lines, *_memory(result)])
 
 
@@ -57,7 +61,7 @@ def cost(record: dict, seconds: float, curve: str) -> float:
 def _curve(axis, result, mode):
     curve = result["curve"]
     at = 2 if curve == "length" else 1
-    for name, title in result["contestants"].items():
+    for name, title in result["contestants"]:
         records = [r for r in result["shapes"] if name in r["modes"][mode]]
         medians = [cost(r, r["modes"][mode][name]["median"], curve) for r in records]
         axis.plot([r["shape"][at] for r in records], medians, "o-", label=title)
@@ -69,7 +73,7 @@ def _curve(axis, result, mode):
 
 
 def _bars(axis, result, mode):
-    names = list(result["contestants"])[1:]
+    names = [name for name, _ in result["contestants"][1:]]
     width = 0.8 / max(1, len(names))
     for i, name in enumerate(names):
         for at, record in enumerate(result["shapes"]):
@@ -77,9 +81,10 @@ def _bars(axis, result, mode):
                 continue
             (low, high), middle = figures["quartiles"], figures["ratio"]
             where = at + (i - (len(names) - 1) / 2) * width
-            label = result["contestants"][name] if at == 0 else None
+            label = dict(result["contestants"])[name] if at == 0 else None
             axis.bar(where, middle, width, color=f"C{i}", label=label)
-            axis.errorbar(where, middle, [[middle - low], [high - middle]], color="black")
+            spread = [[max(0.0, middle - low)], [max(0.0, high - middle)]]
+            axis.errorbar(where, middle, spread, color="black")
     axis.axhline(1, color="black", linewidth=0.8)
     shapes = ["\n".join(map(str, record["shape"])) for record in result["shapes"]]
     axis.set_xticks(range(len(shapes)), shapes, fontsize="small")
@@ -89,15 +94,12 @@ def _bars(axis, result, mode):
 def _cells(record, mode, words, names):
     figures = record["modes"][mode]
     first = figures.get(names[0])
-    share = "–"
-    if first and mode in record["floor"]:
-        share = f"{record['floor'][mode] / first['median']:.0%}"
     return [
         ", ".join(map(str, record["shape"])),
         words,
         f"{1000 * first['median']:.3g}" if first else "–",
-        *(ratio(figures.get(name, {})) for name in names[1:]),
-        share,
+        *(ratio(figures.get(name)) for name in names[1:]),
+        share(record["floor"].get(mode), first["median"]) if first else "–",
     ]
 
 
@@ -118,5 +120,5 @@ def _memory(result):
             sizes = [memory and memory[key] for key in ("temporary", "resident")]
             cells = [f"{size / 1e6:,.1f}" if size is not None else "–" for size in sizes]
             shape = ", ".join(map(str, record["shape"]))
-            lines.append(line([shape, result["contestants"][name], *cells]))
+            lines.append(line([shape, dict(result["contestants"])[name], *cells]))
     return lines

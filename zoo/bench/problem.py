@@ -86,10 +86,11 @@ def solve(problem: Problem) -> dict[str, np.ndarray]:
 
 
 def error(got: np.ndarray, want: np.ndarray) -> float:
-    """The largest difference, beside the largest value; infinite where something is not a number."""
+    """The largest difference, beside the largest value if there is one but zero; infinite where something
+    is not a number."""
     if got.shape != want.shape or not np.isfinite(got).all():
         return float("inf")
-    return float(np.abs(got - want).max() / np.abs(want).max())
+    return float(np.abs(got - want).max() / (np.abs(want).max() or 1))
 
 
 def _sigmoid(z):

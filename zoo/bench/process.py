@@ -6,10 +6,11 @@ import select
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from typing import Any
 
-# jaxlib 0.10.2 computes wrong sums of products without it (jax issue 39103).
-_RIGHT = "--xla_cpu_experimental_ynn_fusion_type=-reduce"
+# Without it these compute wrong sums of products, or crash (jax issues 39103, 39257).
+_RIGHT, _AFFECTED = "--xla_cpu_experimental_ynn_fusion_type=-reduce", ("0.10.1", "0.10.2", "0.11.0")
 _HZ = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -95,10 +96,15 @@ def environment() -> dict[str, str]:
     env = dict(os.environ)
     for name in ("JAX_NUMPY_DTYPE_PROMOTION", "JAX_NUMPY_RANK_PROMOTION"):
         env.pop(name, None)  # other people's layers need not be strict
-    # NumPy's own threads are not what is measured.
-    env |= {"JAX_PLATFORMS": "cpu", "OPENBLAS_NUM_THREADS": "1"}
-    if "ynn_fusion_type" not in env.get("XLA_FLAGS", ""):
-        env["XLA_FLAGS"] = f"{env.get('XLA_FLAGS', '')} {_RIGHT}".strip()
+    # Compiling is part of a first call; and NumPy's own threads are not what is measured.
+    env |= {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_ENABLE_COMPILATION_CACHE": "0",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    given = env.setdefault("XLA_FLAGS", "")
+    if version("jaxlib") in _AFFECTED and "ynn_fusion_type" not in given:
+        env["XLA_FLAGS"] = f"{given} {_RIGHT}".strip()
     env["PYTHONPATH"] = os.pathsep.join(p or os.getcwd() for p in sys.path)
     return env
 

@@ -16,8 +16,9 @@ def repeats(seconds: Callable[[int], float], least: float = ROUND) -> tuple[int,
 
     ``seconds(n)`` is what n calls take. The first call is not counted.
     """
-    seconds(1)
     n = 1
+    if seconds(n) > _LONG and (took := seconds(n)) > max(_LONG, least):
+        return n, 0
     while (took := seconds(n)) < least:
         n = max(n + 1, math.ceil(1.2 * n * least / max(took, least / 50)))
     one = took / n

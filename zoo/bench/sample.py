@@ -15,10 +15,14 @@ from absl import flags
 
 from zoo.bench import contest, rounds
 from zoo.bench.contest import Contest
-from zoo.bench.markdown import line, ratio, rows
+from zoo.bench.markdown import line, ratio, rows, share
 from zoo.bench.samplers import EMBED, SAMPLERS, VOCAB
 from zoo.errors import UserError
 
+CAPTION = (
+    "Writing text with a language model, layers x units: how many times as long as ours each takes, and "
+    "how near it comes to its floor"
+)
 _PROMPT = 100
 _LEAST = {"rounds": 1, "hidden": 1, "length": 2}
 
@@ -64,23 +68,19 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
 
 def table(result: dict) -> str:
     """A row a model and contestant."""
-    heads = ["model", "who", "characters a second", "ratio of times", "floor / its time"]
+    heads = ["model", "who", "characters a second", "times as long", "floor / its time"]
     heads += ["ms to the first", "s from cold"]
     lines = rows(heads)
-    first = next(iter(result["contestants"]), "")
     for record in result["models"]:
         model = f"{record['layers']} x {record['hidden']}, {record['batch']} at once"
-        for name, title in result["contestants"].items():
-            if name not in record["text"]:
+        for name, title in result["contestants"]:
+            if not (figures := record["text"].get(name)):
                 continue
-            seconds = record["text"][name]["median"]
-            share = f"{record['floor'] / seconds:.0%}" if record["floor"] else "–"
+            seconds, first = figures["median"], record["first"].get(name)
             cells = [model, title, f"{record['batch'] * record['length'] / seconds:,.0f}"]
-            cells += [ratio(record["text"][name]) if name != first else "1", share]
-            cells += [
-                f"{1000 * record['first'][name]['median']:.3g}",
-                f"{record['cold'][name]:.2f}",
-            ]
+            cells += [ratio(figures), share(record["floor"], seconds)]
+            cells.append(f"{1000 * first['median']:.3g}" if first else "–")
+            cells.append(f"{record['cold'][name]:.2f}" if name in record["cold"] else "–")
             lines.append(line(cells))
     return "\n".join(lines)
 

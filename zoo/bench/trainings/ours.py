@@ -28,7 +28,7 @@ _LANGUAGES = (40, 10_000)
 def prepare(config):
     """``config`` as in char_lm:docs. Runs: "steps", training; "loss", of the first batch without dropout;
     "workload"."""
-    job, data_is = _job(config)
+    job, data_is = make_job(config)
     work = _workload(job, data_is)
     state = step.begin(job)
     data, order = mesh.replicated(job.mesh, job.task.data("train")), step.orders(job)(0)
@@ -48,8 +48,9 @@ def prepare(config):
     }
 
 
-def _job(name):
-    """(the job of a config, which data it reads): random text where the corpus cannot be had."""
+def make_job(name):
+    """(the job of a config as in char_lm:docs, which data it reads): random text where the corpus cannot be
+    had."""
     file, _, variant = name.partition(":")
     config = configs.load(f"configs/{file}.py:{variant}")
     try:
