@@ -41,9 +41,12 @@ def plot(result: dict, file: Path) -> None:
 
     figure, axes = pyplot.subplots(1, len(MODES), figsize=(12, 4.5), constrained_layout=True)
     for axis, (mode, words) in zip(axes, MODES.items(), strict=True):
-        (_curve if result["curve"] else _bars)(axis, result, mode)
+        (_curve if result["curve"] else _points)(axis, result, mode)
         axis.set_title(words)
-    axes[0].legend(fontsize="small")
+        for ticks in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            ticks(lambda value, _: f"{value:g}")
+    if axes[0].get_legend_handles_labels()[1]:
+        axes[0].legend(fontsize="small")
     try:
         figure.savefig(file, dpi=120)
     except OSError as error:
@@ -72,23 +75,26 @@ def _curve(axis, result, mode):
     axis.set_ylabel(f"µs a step{'' if curve == 'length' else ' and row'}")
 
 
-def _bars(axis, result, mode):
-    names = [name for name, _ in result["contestants"][1:]]
-    width = 0.8 / max(1, len(names))
-    for i, name in enumerate(names):
-        for at, record in enumerate(result["shapes"]):
-            if not (figures := record["modes"][mode].get(name, {})).get("ratio"):
-                continue
-            (low, high), middle = figures["quartiles"], figures["ratio"]
-            where = at + (i - (len(names) - 1) / 2) * width
-            label = dict(result["contestants"])[name] if at == 0 else None
-            axis.bar(where, middle, width, color=f"C{i}", label=label)
-            spread = [[max(0.0, middle - low)], [max(0.0, high - middle)]]
-            axis.errorbar(where, middle, spread, color="black")
+def _points(axis, result, mode):
+    """Ratios and their quartiles, a point each."""
+    others = result["contestants"][1:]
+    for i, (name, title) in enumerate(others):
+        at, ratios, spreads = [], [], []
+        for place, record in enumerate(result["shapes"]):
+            figures = record["modes"][mode].get(name, {})
+            if "ratio" in figures:
+                at.append(place + (i + 0.5) / len(others) * 0.7 - 0.35)
+                ratios.append(figures["ratio"])
+                low, high = figures["quartiles"]
+                spreads.append((max(0.0, ratios[-1] - low), max(0.0, high - ratios[-1])))
+        if at:
+            spread = list(zip(*spreads, strict=True))
+            axis.errorbar(at, ratios, spread, fmt="o", markersize=5, label=title)
     axis.axhline(1, color="black", linewidth=0.8)
     shapes = ["\n".join(map(str, record["shape"])) for record in result["shapes"]]
     axis.set_xticks(range(len(shapes)), shapes, fontsize="small")
     axis.set(yscale="log", xlabel="H, B, T, D", ylabel="its time / ours")
+    axis.grid(axis="y", which="both", linewidth=0.3)
 
 
 def _cells(record, mode, words, names):
