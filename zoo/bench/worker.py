@@ -95,9 +95,7 @@ if __name__ == "__main__":
     # Libraries print where they like: what they say goes to stderr, answers to the pipe that was stdout.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    if (
-        len(sys.argv) > 1
-    ):  # another checkout of this project is measured: all but this folder is its own
+    if len(sys.argv) > 1:  # another checkout is measured: of this one only zoo.bench is imported
         sys.modules["zoo"].__path__[:] = [os.path.join(sys.argv[1], "zoo")]
     # By its name: what contestants import as zoo.bench.worker is then this same module.
     importlib.import_module("zoo.bench.worker").main(sys.stdin, answers)

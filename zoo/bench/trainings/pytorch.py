@@ -1,6 +1,7 @@
 """PyTorch: a plain loop around nn.LSTM, with the same dropout, optimizer, schedule and clipping."""
 
 import os
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -100,7 +101,8 @@ def _text(work, i):
         if clip:
             nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimizer.step()
-        schedule.step()
+        if schedule:
+            schedule.step()
 
     def check():
         rows = torch.tensor(work.data["batch"][i].astype(np.int64))
@@ -132,7 +134,7 @@ def _batches(sizes, tokens):
 
 def _series(work, i):
     torch.set_num_threads(1)  # two are slower for so little work
-    sizes, p, m = work.sizes, work.member(i), work.sizes["model"]
+    p, m = work.member(i), work.sizes["model"]
     windows, targets = (torch.tensor(work.data[name]) for name in ("windows", "targets"))
     lstm, head = nn.LSTM(windows.shape[2], m["hidden"], m["layers"]), nn.Linear(m["hidden"], 1)
     for n in range(m["layers"]):
@@ -141,7 +143,7 @@ def _series(work, i):
         head.weight.copy_(torch.tensor(p["kernel"].T))
         head.bias.copy_(torch.tensor(p["bias"]))
     model = nn.ModuleList([lstm, head])
-    optimizer, schedule = _optimizer(model, work)
+    optimizer, _ = _optimizer(model, work)
     state, at, n = None, 0, len(targets)
     shuffle, order = np.random.default_rng(0), np.arange(n)
 
@@ -164,7 +166,6 @@ def _series(work, i):
         with torch.no_grad():
             return float(loss(0, None)[0])
 
-    _ = sizes, schedule
     return model, train, check
 
 
@@ -180,7 +181,8 @@ def _fill(lstm, layer, params, n, recurrent=None):
 
 
 def _optimizer(model, work):
-    """As the config has it, in the faster of PyTorch's forms, and its schedule."""
+    """As the config has it, in the faster of PyTorch's forms, and its schedule; None where the rate
+    is constant."""
     o, steps = work.sizes["optimizer"], work.sizes["steps"]
     params = [p for p in model.parameters() if p.requires_grad]
     rate = o["learning_rate"]
@@ -193,8 +195,7 @@ def _optimizer(model, work):
         optimizer = torch.optim.RMSprop(params, rate, alpha=0.9, eps=1e-7)
     else:
         raise ValueError(f"the optimizer {o['name']} is not compared")
-
-    def share(step):
-        return workload.rate(o, steps, step)
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+    if o["schedule"] == "constant" and not o["warmup_steps"]:
+        return optimizer, None
+    shares = partial(workload.rate, o, steps)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, shares)
