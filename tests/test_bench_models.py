@@ -22,7 +22,7 @@ def written(runs, file):
 
 
 def test_others_get_the_sizes_the_data_and_the_first_parameters_of_a_config(tmp_path):
-    runs = ours.prepare("airline:stacked")
+    runs = ours.prepare("airline:stacked", tmp_path)
     work = written(runs, tmp_path / "work.npz")
     assert (work.sizes["kind"], work.sizes["batch"], work.sizes["members"]) == ("series", 1, 1)
     assert work.sizes["optimizer"]["name"] == "adam"
@@ -47,23 +47,29 @@ def test_a_text_is_read_in_windows_and_its_operations_are_counted(tmp_path, monk
     settings.update({"batch_size": 2})
     settings.data.window = 5
     monkeypatch.setattr(ours.configs, "load", lambda name: settings)
-    work = written(ours.prepare("char_lm:docs"), tmp_path / "work.npz")
+    work = written(ours.prepare("char_lm:docs", tmp_path), tmp_path / "work.npz")
     V = work.sizes["vocab"]
     assert work.data["tokens"].shape[0] == 1 and work.data["batch"].shape == (1, 2, 6)
     assert work.params["embedding"].shape == (1, V, 2)
     assert work.sizes["operations"] == 6 * (2 * 5) * (16 * (2 + 4) + 4 * V)
 
 
-def test_where_a_corpus_cannot_be_had_all_read_random_text_of_its_size(monkeypatch):
+def test_where_a_corpus_cannot_be_had_all_read_random_text_of_its_size(tmp_path, monkeypatch):
     def nowhere(name):
         raise DataError(f"{name} is not here")
 
     monkeypatch.setattr(registry, "locate", nowhere)
-    job, data = ours.make_job("char_lm:shakespeare")
+    job, data = ours.make_job("char_lm:shakespeare", tmp_path)
     assert data == "random text" and job.task.vocabulary.size == 65 + 1
     assert job.task.describe_data()["tokens"]["train"] == pytest.approx(1_003_500)
-    job, data = ours.make_job("language_detector:source")
-    assert data == "random text" and job.task.members == 2
+    runs = ours.prepare("language_detector:source", tmp_path)
+    work = written(runs, tmp_path / "work.npz")
+    assert work.sizes["data"] == "random text" and work.sizes["members"] == 2
+    assert work.data["batch"].shape == (2, 128, 6)
+    assert (work.data["batch"][..., 0] == work.sizes["start"]).all()
+    symbols = work.sizes["vocab"]
+    assert runs["loss"].call() == pytest.approx([np.log(symbols)] * 2, rel=0.05)
+    runs["steps"].many(2)
 
 
 @pytest.mark.parametrize("kind", ["constant", "cosine"])

@@ -90,7 +90,7 @@ def _config(held, config, folder, turns):
     """Everything that is measured of one config; None where ours fails."""
     print(config, file=sys.stderr)
     file = str(folder / f"{config.replace(':', '-')}.npz")
-    held.begin(config, {"config": config}, names=["ours"])
+    held.begin(config, {"config": config, "folder": str(folder)}, names=["ours"])
     if "ours" not in held.alive or held.ask("ours", "save", run="workload", file=file) is None:
         return None
     work = workload.read(file)

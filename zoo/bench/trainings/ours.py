@@ -1,6 +1,5 @@
 """Ours: the job of a config and its compiled loop, as train.py runs them."""
 
-import tempfile
 from pathlib import Path
 
 import jax
@@ -25,10 +24,10 @@ _STAND_IN = {
 _LANGUAGES = (40, 10_000)
 
 
-def prepare(config):
-    """``config`` as in char_lm:docs. Runs: "steps", training; "loss", of the first batch without dropout;
-    "workload"."""
-    job, data_is = make_job(config)
+def prepare(config, folder):
+    """``config`` as in char_lm:docs; ``folder`` is for random text. Runs: "steps", training; "loss", of the
+    first batch without dropout; "workload"."""
+    job, data_is = make_job(config, Path(folder))
     work = _workload(job, data_is)
     state = step.begin(job)
     data, order = mesh.replicated(job.mesh, job.task.data("train")), step.orders(job)(0)
@@ -48,9 +47,9 @@ def prepare(config):
     }
 
 
-def make_job(name):
-    """(the job of a config as in char_lm:docs, which data it reads): random text where the corpus cannot be
-    had."""
+def make_job(name, folder):
+    """(the job of a config as in char_lm:docs, which data it reads): random text, written into ``folder``,
+    where the corpus cannot be had."""
     file, _, variant = name.partition(":")
     config = configs.load(f"configs/{file}.py:{variant}")
     try:
@@ -60,11 +59,9 @@ def make_job(name):
     except UserError:
         if config.task == "forecasting":
             raise
-    with tempfile.TemporaryDirectory() as folder:
-        config.data.path = _random_text(config, Path(folder))
-        job = jobs.make(config)
-        job.task.describe_data()
-        job.task.data("train")
+    config.data.path = _random_text(config, folder)
+    job = jobs.make(config)
+    job.task.describe_data()
     return job, "random text"
 
 
@@ -76,8 +73,11 @@ def _random_text(config, folder):
         return "".join(letters[rng.integers(0, symbols, length)])
 
     if config.task == "language_model":
-        (folder / "text.txt").write_text(text(*_STAND_IN[config.data.name]), encoding="utf-8")
-        return str(folder / "text.txt")
+        file = folder / f"{config.data.name}.txt"
+        file.write_text(text(*_STAND_IN[config.data.name]), encoding="utf-8")
+        return str(file)
+    folder = folder / config.data.name
+    folder.mkdir()
     for code in config.data.languages:
         (folder / f"{code}.txt").write_text(text(*_LANGUAGES), encoding="utf-8")
     config.data.languages = ()
