@@ -70,7 +70,7 @@ def table(result: dict) -> str:
     """A row a model and contestant."""
     heads = ["model", "who", "characters a second", "times as long", "floor / its time"]
     heads += ["ms to the first", "s from cold"]
-    lines = rows(heads)
+    lines, measure = rows(heads), result["contestants"][0][0]
     for record in result["models"]:
         model = f"{record['layers']} x {record['hidden']}, {record['batch']} at once"
         for name, title in result["contestants"]:
@@ -78,7 +78,8 @@ def table(result: dict) -> str:
                 continue
             seconds, first = figures["median"], record["first"].get(name)
             cells = [model, title, f"{record['batch'] * record['length'] / seconds:,.0f}"]
-            cells += [ratio(figures), share(record["floor"], seconds)]
+            cells.append(ratio(figures) if name != measure else "1")
+            cells.append(share(record["floor"], seconds))
             cells.append(f"{1000 * first['median']:.3g}" if first else "–")
             cells.append(f"{record['cold'][name]:.2f}" if name in record["cold"] else "–")
             lines.append(line(cells))
