@@ -78,6 +78,30 @@ def test_gradient_equals_that_of_the_plain_scan_for_all_options(name, reverse, l
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("steps", [1, 4, 6, 7])  # segments of 1, 2, 2 and 2 steps, and one of 1
+def test_gradient_in_segments_equals_the_plain_one(steps, reverse, layout):
+    cell, *arrays = problem("gru", T=steps)
+    generator = np.random.default_rng(0)
+    options = {
+        "lengths": jnp.array([steps, steps // 2, 0]),
+        "resets": jnp.array(generator.random((steps, B)) < 0.3),
+    }
+    ways = [{"gradient": "segments", "layout": layout}, {"gradient": "plain"}]
+
+    def both(*arrays, **options):
+        return [
+            jax.value_and_grad(partial(weighted, cell, reverse=reverse, **way), argnums=(0, 1, 2))(
+                *arrays, **options
+            )
+            for way in ways
+        ]
+
+    got, want = jit(both)(*arrays, **options)
+    assert_trees_close(got, want, rtol=1e-10)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_gradient_without_a_carry_equals_that_from_zeros(layout):
     cell, params, xs, carry = problem("lstm")
     options = {"lengths": jnp.array(LENGTHS), "resets": jnp.array(RESETS)}

@@ -273,11 +273,13 @@ def test_wrong_arguments_are_named_with_what_would_be_right():
         unroll(cell, params, xs, resets=resets)
     with pytest.raises(ValueError, match=r"resets must be \(6, 3\) for xs .*; got \(3, 6\)"):
         bidirectional(cell, (params, params), xs, resets=resets)
-    with pytest.raises(ValueError, match="gradient must be 'custom' or 'plain'; got 'fast'"):
+    with pytest.raises(
+        ValueError, match="gradient must be one of custom, segments, plain; got 'fast'"
+    ):
         unroll(cell, params, xs, gradient="fast")
     with pytest.raises(ValueError, match="layout must be 'rows', 'columns' or None; got 'tiles'"):
         unroll(cell, params, xs, layout="tiles")
-    with pytest.raises(ValueError, match="columns have the custom gradient only; got 'plain'"):
+    with pytest.raises(ValueError, match="columns have no plain gradient: leave the layout out"):
         unroll(cell, params, xs, gradient="plain", layout="columns")
     with pytest.raises(
         ValueError, match=r"columns need at least one step; xs have shape \(0, 3, 2\)"

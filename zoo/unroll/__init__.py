@@ -4,7 +4,8 @@
     layout      which of the two loops is the faster one
     rows        the loop with one sequence a row, and two gradients: by hand and JAX's own
     columns     the loop with one sequence a column, and its gradient by hand
-    steps       what both loops are made of
+    segments    a loop that keeps little, for long sequences
+    steps       what the loops are made of
     layers      both directions, layers upon layers, locked dropout
 
 Arrays are time-major: xs (T, B, D), ys (T, B, H), lengths (B,), resets (T, B).
