@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"errors", "random", "xla"},
+    {"cache", "errors", "random", "xla"},
     {"canary", "config", "data", "cells"},
     {"unroll"},
     {"models"},

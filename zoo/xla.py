@@ -10,27 +10,25 @@ XLA hands to YNNPACK, and the flag below keeps them from it; ``zoo.canary`` has 
 39103   0.10.2           a product followed by a sum gives wrong rows, silently
 39257   0.10.2, 0.11.0   a product with a broadcast and a sum over arrays of rank 7 or 8 crashes
 40412   0.10.2           another such crash; in 0.10.1 the mean of many rows of a product crashes too
-38445   0.10.1           no program in the persistent compilation cache is accepted on a CPU
+38445   0.9.1 - 0.10.1   a CPU with AVX-512 accepts no program of the persistent compilation cache
 40101   0.11.1           a small write into an array within a loop rewrites all of it: slow, not wrong
 """
 
-import hashlib
 import mmap
 import os
-import platform
 import re
 import shlex
 import sys
 import warnings
-from functools import cache
+from functools import lru_cache
 from importlib import metadata, util
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo import cache
 from zoo.errors import UserError
 
 OLDEST = "0.10.1"  # of jaxlib; what came before was never checked
-_CACHE_SINCE = "0.10.2"  # 38445
 
 
 class Flag(NamedTuple):
@@ -63,7 +61,7 @@ def prepare() -> None:
     Where JAX has started its backend already nothing can be changed any more, and nothing is. Raises
     UserError for a jaxlib that is refused, and for an XLA_FLAGS that XLA would end the process for.
     """
-    if (found := _numbers(jaxlib())) < _numbers(OLDEST):
+    if _numbers(jaxlib()) < _numbers(OLDEST):
         raise UserError(
             f"jaxlib {jaxlib()} is older than {OLDEST}, the oldest that was checked: "
             f"pip install 'jax>={OLDEST}'"
@@ -74,8 +72,7 @@ def prepare() -> None:
     _check(_names(given))
     if missing := [flag.text for flag in needed() if not _names(flag.text) & _names(given)]:
         os.environ["XLA_FLAGS"] = " ".join([given, *missing]).strip()
-    if found >= _numbers(_CACHE_SINCE):
-        _use_cache()
+    cache.use(jaxlib())
 
 
 def needed() -> list[Flag]:
@@ -106,7 +103,7 @@ def warn() -> None:
         )
 
 
-@cache
+@lru_cache
 def jaxlib() -> str:
     """The installed version of jaxlib."""
     return metadata.version("jaxlib")
@@ -125,49 +122,6 @@ def guessed_platform() -> str:
         return asked.split(",")[0]
     plugins = metadata.entry_points(group="jax_plugins") or util.find_spec("jax_plugins")
     return "accelerator" if plugins else "cpu"
-
-
-def cache_folder() -> Path:
-    """The folder of compiled programs: for this jaxlib, kind of processor and number of cores.
-
-    JAX's own keys hold the version and the flags, but programs are compiled for the processor at hand.
-    """
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    kind = hashlib.sha256("\n".join(_processor()).encode()).hexdigest()[:12]
-    return base / "lstm-zoo" / "xla" / f"{jaxlib()}-{kind}"
-
-
-def _use_cache():
-    """Turns JAX's persistent compilation cache on, unless the user has said where it is, or that it is
-    off (JAX_ENABLE_COMPILATION_CACHE=false, which JAX itself heeds)."""
-    if "jax" in sys.modules:  # it has read its settings
-        return
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a home that cannot be written: everything is compiled again
-        return
-    if os.access(folder, os.W_OK):
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-
-
-def _processor():
-    """What compiled programs depend on: architecture, model, features, number of usable cores."""
-    yield platform.machine()
-    usable = getattr(os, "sched_getaffinity", None)
-    yield str(len(usable(0)) if usable else os.cpu_count())
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if not line.strip():  # the first processor's end
-                    break
-                if line.startswith(("model name", "flags", "Features", "CPU part")):
-                    yield line
-    except OSError:  # no Linux
-        yield platform.processor()
 
 
 def _given():
@@ -193,7 +147,7 @@ def _names(flags):
     return dict.fromkeys(word.partition("=")[0] for word in words).keys()
 
 
-@cache
+@lru_cache
 def _library():
     """The library that holds the names of XLA's flags; None where it is not where it used to be."""
     spec = util.find_spec("jaxlib")
