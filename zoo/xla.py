@@ -12,6 +12,9 @@ XLA hands to YNNPACK, and the flag below keeps them from it; ``zoo.canary`` has 
 40412   0.10.2           another such crash; in 0.10.1 the mean of many rows of a product crashes too
 38445   0.9.1 - 0.10.1   a CPU with AVX-512 accepts no program of the persistent compilation cache
 40101   0.11.1           a small write into an array within a loop rewrites all of it: slow, not wrong
+
+One is open in every version, and no flag cures it (openxla/xla 49176): an array that is written over a
+shifted part of itself and then reshaped to a first axis of 1 is wrong. No program here does that.
 """
 
 import mmap
