@@ -3,10 +3,12 @@
 import os
 import tempfile
 
+from zoo import xla
+
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-)
+).strip()
 worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # JAX does not write entries atomically
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"zoo-tests-xla{worker}")
@@ -14,3 +16,4 @@ os.environ.setdefault(
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+xla.prepare()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"errors", "random"},
-    {"config", "data", "cells"},
+    {"cache", "errors", "random", "xla"},
+    {"canary", "config", "data", "cells"},
     {"unroll"},
     {"models"},
     {"generate"},

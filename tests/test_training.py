@@ -15,6 +15,7 @@ import numpy as np
 import optax
 import pytest
 
+from zoo import canary, xla
 from zoo import config as configs
 from zoo.errors import UserError
 from zoo.runs import folder, load, log
@@ -106,6 +107,7 @@ def test_loss_falls_and_the_run_folder_is_complete(config, tmp_path):
     assert last["train_loss"] < first["train_loss"]
     assert [m["step"] for m in metrics(tmp_path / "run")] == [5, 10, 15, 20, 25, 30]
     assert record == result(tmp_path / "run")
+    assert (record["canary"], record["xla_flags"]) == ("right", xla.in_force())
     assert {"valid_loss", "valid_bpc", "train_loss", "valid_loss_last"} <= set(record["metrics"])
     assert record["metrics"]["valid_bpc"] == pytest.approx(
         record["metrics"]["valid_loss"] / np.log(2)
@@ -114,6 +116,13 @@ def test_loss_falls_and_the_run_folder_is_complete(config, tmp_path):
     assert {"config.json", "metrics.jsonl", "result.json", "checkpoints", "samples.txt"} <= files
     assert (tmp_path / "run/plots/loss.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "run/samples.txt").read_text().count("════ step") == 3
+
+
+def test_wrong_numbers_are_told_and_recorded(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(canary, "verdict", lambda: "1 of 3 sums is wrong")
+    assert fit(config, tmp_path / "run").record["canary"] == "1 of 3 sums is wrong"
+    told = [line for line in capsys.readouterr().err.splitlines() if "wrong" in line]
+    assert told == ["warning: this JAX computes wrong numbers: 1 of 3 sums is wrong"]
 
 
 def test_same_seed_gives_the_same_bits_and_another_seed_does_not(config, tmp_path):
@@ -376,6 +385,7 @@ def test_eval_mode_gives_the_result_again_and_check_trains_nothing(config, tmp_p
     report = command.check(config)
     assert report["parameters"] == record["params"]
     assert report["steps"] == 30
+    assert (report["canary"], report["xla_flags"]) == ("right", xla.in_force())
     assert os.listdir(tmp_path) == ["run"]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from zoo import xla
 from zoo.errors import UserError
 
 
@@ -19,8 +20,10 @@ def fail(message: object) -> int:
 
 
 def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> int:
-    """Runs ``main(argv)`` and turns a UserError into one line and exit code 2."""
+    """Runs ``main(argv)``, with the flags that XLA needs, and turns a UserError into one line and exit
+    code 2."""
     try:
+        xla.prepare()
         return main(list(sys.argv if argv is None else argv)) or 0
     except (UserError, flags.Error) as error:
         return fail(error)

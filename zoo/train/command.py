@@ -3,13 +3,14 @@
 import json
 import statistics
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from zoo import tasks
+from zoo import canary, tasks, xla
 from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.load import restore
@@ -81,10 +82,12 @@ def check(config: ConfigDict) -> dict:
     """Reads the data, builds and compiles everything, trains nothing."""
     job = jobs.make(config)
     job.task.describe_data()
-    state = step.begin(job)
-    data = mesh.replicated(job.mesh, job.task.data("train"))
-    compiled = step.program(job, state)
-    compiled = compiled.lower(state, data, step.orders(job)(0), jnp.int32(1)).compile()
+    with ThreadPoolExecutor(2) as aside:
+        verdicts = [aside.submit(faults) for faults in (canary.verdict, canary.crashes)]
+        state = step.begin(job)
+        data = mesh.replicated(job.mesh, job.task.data("train"))
+        compiled = step.program(job, state)
+        compiled = compiled.lower(state, data, step.orders(job)(0), jnp.int32(1)).compile()
     memory = compiled.memory_analysis()
     needed = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else None
     return {
@@ -94,6 +97,8 @@ def check(config: ConfigDict) -> dict:
         "memory_mib": round(needed / 2**20, 1) if needed else None,
         "devices": [str(d) for d in jax.devices()],
         "mesh": dict(job.mesh.shape),
+        "xla_flags": xla.in_force(),
+        "canary": canary.joined(verdict.result() for verdict in verdicts),
     }
 
 

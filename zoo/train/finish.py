@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from zoo import xla
 from zoo.runs import folder, log, plots
 from zoo.runs.reference import versions
 from zoo.runs.state import TrainState, fingerprint
@@ -31,8 +32,11 @@ class Clock(NamedTuple):
     pace: float | None
 
 
-def finish(job: Job, run: Path, state: TrainState, clock: Clock) -> Result:
-    """Evaluates the best parameters on all splits, writes what the task shows, and result.json last."""
+def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) -> Result:
+    """Evaluates the best parameters on all splits, writes what the task shows, and result.json last.
+
+    ``canary`` says whether this JAX computes right numbers, see ``zoo.canary``.
+    """
     task, config = job.task, job.config
     params = state.best.params if state.best else state.params
     last = task.evaluate(state.params, "valid").metrics if state.best else {}
@@ -62,6 +66,8 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock) -> Result:
         "params_sha256": fingerprint(state.params),
         "best_sha256": fingerprint(state.best.params) if state.best else None,
         "versions": versions(),
+        "xla_flags": xla.in_force(),
+        "canary": canary,
         "platform": jax.default_backend(),
         "devices": jax.device_count(),
         "finished": True,

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from zoo import canary
 from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
@@ -65,6 +66,7 @@ def _train(job, run, checkpoints, signals):
     compile_seconds = time.perf_counter() - compiling
     pace, chunk, spent, saved = 0.0, 1, 0.0, time.monotonic()
     progress = Progress(plan.steps, step, task.tokens_per_step())
+    verdict = _aside(_listen_to_canary, progress)
     try:
         while step < plan.steps and not patience_is_over(state, config):
             if step // span != at:
@@ -104,7 +106,23 @@ def _train(job, run, checkpoints, signals):
     if start == step:
         progress.say(f"nothing left to train: {step} steps are done")
     pace = (step - start) / spent if spent else None
-    return finish(job, run, state, Clock(seconds(), compile_seconds, pace))
+    return finish(job, run, state, Clock(seconds(), compile_seconds, pace), verdict.result())
+
+
+def _aside(f, *args):
+    """The future of f(*args), in a thread."""
+    executor = ThreadPoolExecutor(1)
+    future = executor.submit(f, *args)
+    executor.shutdown(wait=False)
+    return future
+
+
+def _listen_to_canary(progress):
+    """What is wrong with the numbers of this JAX, if anything; then a person is told too."""
+    verdict = canary.verdict()
+    if verdict != canary.RIGHT:
+        progress.say(f"warning: this JAX computes wrong numbers: {verdict}")
+    return verdict
 
 
 def _resumed(checkpoints, state):
