@@ -13,6 +13,7 @@ from zoo.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 CURE = "--xla_cpu_experimental_ynn_fusion_type=-reduce"
+SMALL_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=65536"
 OTHER = "--xla_force_host_platform_device_count=2"
 
 
@@ -32,9 +33,10 @@ def flags(monkeypatch):
 
 @pytest.mark.parametrize("version", ["0.10.1", "0.10.2", "0.10.2.dev1", "0.11.0"])
 def test_affected_versions_get_the_flag_behind_those_of_the_user(flags, version):
-    assert flags(version) == CURE
-    assert flags(version, OTHER) == f"{OTHER} {CURE}"
-    assert flags(version, f"{OTHER} {CURE}") == f"{OTHER} {CURE}"
+    more = f" {SMALL_LOOPS}" if "0.10.2" in version else ""
+    assert flags(version) == CURE + more
+    assert flags(version, OTHER) == f"{OTHER} {CURE}{more}"
+    assert flags(version, f"{OTHER} {CURE}") == f"{OTHER} {CURE}{more}"
 
 
 @pytest.mark.parametrize("version", ["0.11.1", "0.11.2", "0.12.0", "0.12.0.1", "1.0"])
@@ -45,7 +47,7 @@ def test_right_versions_get_nothing(flags, version):
 
 def test_a_flag_that_the_user_has_set_is_kept(flags):
     own = "--xla_cpu_experimental_ynn_fusion_type=dot"
-    assert flags("0.10.2", own) == own
+    assert flags("0.11.0", own) == own
     quoted = f"--xla_backend_extra_options='a=1, b' {own}"
     assert flags("0.10.2", quoted) == quoted
 
@@ -53,7 +55,7 @@ def test_a_flag_that_the_user_has_set_is_kept(flags):
 def test_xla_flags_may_name_a_file_of_flags(flags, tmp_path):
     file = tmp_path / "flags"
     file.write_text(OTHER + "\n")
-    assert flags("0.10.2", str(file)) == f"{OTHER} {CURE}"
+    assert flags("0.11.0", str(file)) == f"{OTHER} {CURE}"
 
 
 def test_a_version_that_was_never_checked_is_refused(flags):
@@ -132,3 +134,10 @@ def test_a_command_tells_an_unknown_flag_in_one_line():
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: XLA_FLAGS: ") and done.stderr.count("\n") == 1
     assert "--xla_no_such_flag" in done.stderr
+
+
+def test_small_loops_are_told_apart_only_where_the_flag_for_them_is_set(flags):
+    flags("0.10.2")
+    assert xla.for_small_loops() == {"xla_cpu_experimental_ynn_fusion_type": ""}
+    flags("0.12.0")
+    assert xla.for_small_loops() is None

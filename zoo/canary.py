@@ -2,7 +2,7 @@
 
 ``verdict`` runs those that give wrong numbers, in this process, on the device that everything else
 runs on. A program that crashes would take the process with it, so those run in a process of their own
-(``crashes``), on a CPU. Training asks for the first, beside its first steps; ``train.py --mode=check``
+(``crashes``), on a CPU. Training asks for the first, while it compiles; ``train.py --mode=check``
 and the tests for both. Speed is not asked for: 40101 and 38445 (see ``zoo.xla``) make nothing wrong.
 
     python -m zoo.canary          what is right and wrong, one line a fault; exit code 1 for any wrong

@@ -55,7 +55,16 @@ FLAGS = (
         below="0.11.1",
         wrong="computes wrong numbers or crashes on CPUs where a product is followed by a sum",
     ),
+    # Loops over little data become one kernel each, instead of a call for every operation in them.
+    Flag(
+        "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=65536",
+        since="0.10.2",
+        below="0.11.0",
+        platform="cpu",
+    ),
 )
+
+SMALL = 65536  # bytes of the arrays of a loop that the flag above makes one kernel of
 
 
 def prepare() -> None:
@@ -86,6 +95,14 @@ def needed() -> list[Flag]:
         for flag in FLAGS
         if _numbers(flag.since) <= found < _numbers(flag.below) and flag.platform in ("", where)
     ]
+
+
+def for_small_loops() -> dict[str, str] | None:
+    """Options of ``jax.jit`` for loops of less than ``SMALL`` bytes: none of their products goes to YNNPACK,
+    whose calls would keep a loop from becoming one kernel. None where the flag for that is not set."""
+    if "xla_cpu_small_while_loop_byte_threshold" not in in_force() or guessed_platform() != "cpu":
+        return None
+    return {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 def in_force() -> str:

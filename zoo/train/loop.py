@@ -45,10 +45,13 @@ def fit(job: Job, run: Path) -> Result:
 def _train(job, run, checkpoints, signals):
     config, task, plan = job.config, job.task, job.plan
     began = time.perf_counter()
-    with ThreadPoolExecutor(1) as aside:  # two programs compile side by side
+    with ThreadPoolExecutor(2) as aside:  # two programs compile side by side, beside the canary
+        verdict = aside.submit(canary.verdict)
         orders_at = aside.submit(programs.orders, job)
         state = programs.begin(job)
-        orders_at = orders_at.result()
+        orders_at, verdict = orders_at.result(), verdict.result()
+    if verdict != canary.RIGHT:
+        print(f"warning: this JAX computes wrong numbers: {verdict}", file=sys.stderr)
     state, before = _resumed(checkpoints, state)
     step = start = int(state.step)
     if step:
@@ -66,7 +69,6 @@ def _train(job, run, checkpoints, signals):
     compile_seconds = time.perf_counter() - compiling
     pace, chunk, spent, saved = 0.0, 1, 0.0, time.monotonic()
     progress = Progress(plan.steps, step, task.tokens_per_step())
-    verdict = _aside(_listen_to_canary, progress)
     try:
         while step < plan.steps and not patience_is_over(state, config):
             if step // span != at:
@@ -106,23 +108,7 @@ def _train(job, run, checkpoints, signals):
     if start == step:
         progress.say(f"nothing left to train: {step} steps are done")
     pace = (step - start) / spent if spent else None
-    return finish(job, run, state, Clock(seconds(), compile_seconds, pace), verdict.result())
-
-
-def _aside(f, *args):
-    """The future of f(*args), in a thread."""
-    executor = ThreadPoolExecutor(1)
-    future = executor.submit(f, *args)
-    executor.shutdown(wait=False)
-    return future
-
-
-def _listen_to_canary(progress):
-    """What is wrong with the numbers of this JAX, if anything; then a person is told too."""
-    verdict = canary.verdict()
-    if verdict != canary.RIGHT:
-        progress.say(f"warning: this JAX computes wrong numbers: {verdict}")
-    return verdict
+    return finish(job, run, state, Clock(seconds(), compile_seconds, pace), verdict)
 
 
 def _resumed(checkpoints, state):

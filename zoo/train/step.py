@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from zoo import random
+from zoo import random, xla
 from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
 from zoo.train import bank, mesh
@@ -78,7 +78,10 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
     form = form or (bank.form(state.params) if task.members else "")
     steps = bank.loop(one, task.members, form)
 
-    @partial(jax.jit, donate_argnums=0, out_shardings=shardings)
+    size = sum(a.nbytes for a in jax.tree.leaves(state))
+    options = xla.for_small_loops() if size < xla.SMALL else None
+
+    @partial(jax.jit, donate_argnums=0, out_shardings=shardings, compiler_options=options)
     def many(state: TrainState, data, orders, n):
         return steps(state, data, orders, n)
 
