@@ -31,9 +31,10 @@ def use(jaxlib: str) -> None:
     if "jax" in sys.modules:
         return
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
     folder = folder_of(jaxlib)
+    # A command that starts another has told it the folder already.
+    if os.environ.get("JAX_COMPILATION_CACHE_DIR", str(folder)) != str(folder):
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK) and (not _doubtful() or _accepted(folder)):

@@ -5,7 +5,7 @@ runs on. A program that crashes would take the process with it, so those run in 
 (``crashes``), on a CPU. Training asks for the first, beside its first steps; ``train.py --mode=check``
 and the tests for both. Speed is not asked for: 40101 and 38445 (see ``zoo.xla``) make nothing wrong.
 
-    python -m zoo.canary          what is right and wrong, one line a fault; exit code 1 for any wrong
+    python -m zoo.canary          what is right and what is wrong; exit code 1 where anything is
 """
 
 import os
@@ -20,9 +20,11 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo import xla
+from zoo.errors import UserError
 
 RIGHT = "right"
 _ROOT = Path(__file__).parent.parent
+_CRASHES = "--crashes"
 _SECONDS = 60  # that the programs of ``crashes`` may take; some hang instead of crashing
 
 # Numbers that XLA computed, and the same in float64 by NumPy.
@@ -97,7 +99,7 @@ def verdict() -> str:
 @cache
 def crashes() -> str:
     """ "right", or what was wrong, in words: of the programs that may crash, in a process of their own."""
-    command = [sys.executable, "-m", "zoo.canary", "--crashes"]
+    command = [sys.executable, "-m", "zoo.canary", _CRASHES]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     try:
         done = subprocess.run(
@@ -145,12 +147,22 @@ def _wide(array):
     return array.astype(np.float64)
 
 
-if __name__ == "__main__":
-    xla.prepare()
-    if sys.argv[1:] == ["--crashes"]:
+def main(argv: list[str]) -> int:
+    """Prints every fault and whether it is there; the exit code is 1 where one is, 2 for wrong flags."""
+    try:
+        xla.prepare()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if argv[1:] == [_CRASHES]:
         for fault in CRASHES:
             print(examined(fault), flush=True)
-        sys.exit()
-    verdicts = [*map(examined, WRONG), crashes()]
-    print(*verdicts, sep="\n")
-    sys.exit(joined(verdicts) != RIGHT)
+        return 0
+    verdicts = {fault.words: examined(fault) for fault in WRONG} | {"crashes": crashes()}
+    for words, told in verdicts.items():
+        print(f"{words}: right" if told == RIGHT else told)
+    return int(joined(verdicts.values()) != RIGHT)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
