@@ -26,6 +26,7 @@ from zoo.cells import (
     step,
 )
 from zoo.unroll import bidirectional, stack, unroll
+from zoo.unroll.layout import LAYOUTS
 
 GOLDEN = Path(__file__).parent / "golden"
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -228,14 +229,15 @@ def test_init_is_a_function_of_the_key():
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float64])
 @pytest.mark.parametrize("name", CELLS)
-def test_dtype_of_parameters_and_inputs_is_kept_by_results_and_gradients(name, dtype):
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_dtype_of_parameters_and_inputs_is_kept_by_results_and_gradients(name, dtype, layout):
     with jax.enable_x64(True):  # where a stray constant would turn float64
         cell, params, xs, _ = problem(name)
         params, xs = jax.tree.map(lambda a: a.astype(dtype), (params, xs))
         lengths, resets = jnp.array([6, 3, 0]), jnp.zeros(xs.shape[:2], bool).at[2].set(True)
 
         def loss(params, xs):
-            carry, ys = unroll(cell, params, xs, lengths=lengths, resets=resets)
+            carry, ys = unroll(cell, params, xs, lengths=lengths, resets=resets, layout=layout)
             return ys.sum() + carry.h.sum(), (carry, ys)
 
         # Shapes and types are known without compiling or running anything.

@@ -12,7 +12,8 @@ from jax import Array
 from reference import assert_trees_close, jit, numpy64, problem
 
 from zoo.cells import CELLS, LSTMCarry, lstm
-from zoo.unroll import stack, unroll
+from zoo.unroll import columns, stack, unroll
+from zoo.unroll.layout import LAYOUTS
 
 T, B = 6, 3
 LENGTHS = (6, 3, 0)
@@ -54,34 +55,70 @@ def plain(cell, reverse=False):
     return of
 
 
+@pytest.fixture(params=["rows", "columns", "columns in blocks of 2", "columns in blocks of 4"])
+def layout(request, monkeypatch):
+    """A layout of the time loop; of the blocks of 4 steps, the last one has but 2."""
+    name, _, size = request.param.partition(" in blocks of ")
+    if size:
+        monkeypatch.setattr(columns, "_BLOCK", int(size) * B)
+    return name
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", CELLS)
-def test_gradient_equals_that_of_the_plain_scan_for_all_options(name, reverse):
+def test_gradient_equals_that_of_the_plain_scan_for_all_options(name, reverse, layout):
     cell, *arrays = problem(name)
     lengths, resets = {"lengths": jnp.array(LENGTHS)}, {"resets": jnp.array(RESETS)}
     combinations = [{}, lengths, resets, lengths | resets]
-    custom = gradients(cell, "custom", reverse=reverse)
+    custom = gradients(cell, "custom", reverse=reverse, layout=layout)
     got = jit(lambda *arrays: [custom(*arrays, **options) for options in combinations])(*arrays)
     want = [plain(cell, reverse)(*arrays, **options) for options in combinations]
     assert_trees_close(got, want, rtol=1e-10)
     assert all(np.any(a) for a in jax.tree.leaves(want))
 
 
-def test_gradient_without_a_carry_equals_that_from_zeros():
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("steps", [1, 4, 6, 7])  # segments of 1, 2, 2 and 2 steps, and one of 1
+def test_gradient_in_segments_equals_the_plain_one(steps, reverse, layout):
+    cell, *arrays = problem("gru", T=steps)
+    generator = np.random.default_rng(0)
+    options = {
+        "lengths": jnp.array([steps, steps // 2, 0]),
+        "resets": jnp.array(generator.random((steps, B)) < 0.3),
+    }
+    ways = [{"gradient": "segments", "layout": layout}, {"gradient": "plain"}]
+
+    def both(*arrays, **options):
+        return [
+            jax.value_and_grad(partial(weighted, cell, reverse=reverse, **way), argnums=(0, 1, 2))(
+                *arrays, **options
+            )
+            for way in ways
+        ]
+
+    got, want = jit(both)(*arrays, **options)
+    assert_trees_close(got, want, rtol=1e-10)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gradient_without_a_carry_equals_that_from_zeros(layout):
     cell, params, xs, carry = problem("lstm")
     options = {"lengths": jnp.array(LENGTHS), "resets": jnp.array(RESETS)}
     zeros = jax.tree.map(jnp.zeros_like, carry)
-    loss = partial(weighted, cell, carry=None)
+    loss = partial(weighted, cell, carry=None, layout=layout)
     got = jit(jax.grad(loss, argnums=(0, 1)))(params, xs, **options)
     assert_trees_close(got, plain(cell)(params, xs, zeros, **options)[:2], rtol=1e-10)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("one", [0, 1])
-def test_gradient_of_a_loss_on_the_last_carry_or_the_outputs_only(one):
+def test_gradient_of_a_loss_on_the_last_carry_or_the_outputs_only(one, layout):
     cell, *arrays = problem("rnn")
 
     def loss(*arrays):
-        return sum((uneven(a) * a).sum() for a in jax.tree.leaves(unroll(cell, *arrays)[one]))
+        out = unroll(cell, *arrays, layout=layout)[one]
+        return sum((uneven(a) * a).sum() for a in jax.tree.leaves(out))
 
     got = jit(jax.grad(loss, argnums=(0, 1, 2)))(*arrays)
     assert_trees_close(got, plain(cell)(*arrays, on=(1.0 - one, float(one))), rtol=1e-10)
@@ -104,7 +141,8 @@ def numeric_gradient(loss, tree, eps=1e-5):
     return structure.unflatten(grads)
 
 
-def test_gradient_equals_finite_differences_of_the_papers_equations():
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gradient_equals_finite_differences_of_the_papers_equations(layout):
     cell, *arrays = problem("gru", T=4, B=2, D=1, H=2)
     lengths, resets = (4, 3), np.array([[0, 0], [0, 1], [1, 0], [0, 0]], bool)
 
@@ -113,15 +151,17 @@ def test_gradient_equals_finite_differences_of_the_papers_equations():
         return sum((uneven(a) * a).sum() for a in [*last, ys])
 
     options = {"lengths": jnp.array(lengths), "resets": jnp.array(resets)}
-    got = jit(gradients(cell, "custom"))(*arrays, **options)
+    got = jit(gradients(cell, "custom", layout=layout))(*arrays, **options)
     assert_trees_close(got, numeric_gradient(loss, tuple(numpy64(arrays))), rtol=1e-8)
 
 
-def test_gradient_through_a_stack_equals_the_plain_one():
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gradient_through_a_stack_equals_the_plain_one(layout):
     cell, params, xs, carry = problem("rnn", D=4)
 
     def loss(params, gradient):
-        last, ys = stack(cell, params, xs, [carry, carry], gradient=gradient)
+        options = {"gradient": gradient, "layout": layout if gradient == "custom" else None}
+        last, ys = stack(cell, params, xs, [carry, carry], **options)
         return (ys**2).sum() + last[0].h.sum()
 
     custom, plain = (
@@ -154,8 +194,8 @@ def peephole_lstm():
         return PeepholeParams(*lstm().init(key, D, H), peep=jnp.zeros((3, H)))
 
     def gates(params, carry, gx, gh):
-        p_i, p_f, p_o = (params.peep[k][None] for k in range(3))
-        i, f, g, o = jnp.split(gx + gh, 4, axis=-1)
+        p_i, p_f, p_o = params.peep
+        i, f, g, o = jnp.split(gx + gh, 4)
         i = jax.nn.sigmoid(i + p_i * carry.c)
         f = jax.nn.sigmoid(f + p_f * carry.c)
         c = f * carry.c + i * jnp.tanh(g)
@@ -174,15 +214,34 @@ def peephole_by_the_paper(params, state, x):
     return reference.sigmoid(o + p_o * c) * np.tanh(c), c
 
 
-def test_cell_of_ones_own_with_a_parameter_inside_gates_has_right_results_and_gradients():
+def inputs_of_ones_own(params, xs):
+    return jnp.tanh(xs) @ params.w_x + params.b[None, None]
+
+
+@pytest.mark.parametrize("inputs", [None, inputs_of_ones_own])
+def test_cell_of_ones_own_with_a_parameter_inside_gates_has_right_results_and_gradients(
+    inputs, layout
+):
     cell = peephole_lstm()
+    cell = cell._replace(inputs=inputs or cell.inputs)
     arrays = reference.random_arrays(cell, 0, T, B, 2, 4)
     options = {"lengths": jnp.array(LENGTHS), "resets": jnp.array(RESETS)}
-    custom = gradients(cell, "custom")
-    got, grads = jit(lambda *a: (unroll(cell, *a, **options), custom(*a, **options)))(*arrays)
+    custom = gradients(cell, "custom", layout=layout)
+    run = partial(unroll, cell, layout=layout, **options)
+    got, grads = jit(lambda *a: (run(*a), custom(*a, **options)))(*arrays)
     padded = np.arange(T)[:, None] >= LENGTHS
     assert not RESETS[padded].any(), "the reference knows no resets in the padding"
-    want = reference.unroll(peephole_by_the_paper, *numpy64(arrays), LENGTHS, RESETS)
+    params, xs, carry = numpy64(arrays)
+    xs = np.tanh(xs) if inputs else xs
+    want = reference.unroll(peephole_by_the_paper, params, xs, carry, LENGTHS, RESETS)
     assert_trees_close(got, want, rtol=1e-13)
     assert np.any(grads[0].peep)
     assert_trees_close(grads, plain(cell)(*arrays, **options), rtol=1e-10)
+
+
+@pytest.mark.parametrize("name, sums", [("lstm", True), ("gru", False), ("rnn", True)])
+def test_cells_whose_gates_read_the_sum_of_both_shares_have_one_product_a_step(name, sums):
+    cell, params, xs, carry = problem(name)
+    assert columns.reads_the_sum(cell, params, carry) == sums
+    program = jax.make_jaxpr(partial(unroll, cell, layout="columns"))(params, xs, carry)
+    assert str(program).count("dot_general") == (1 if sums else 2)

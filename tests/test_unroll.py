@@ -14,6 +14,7 @@ from reference import assert_trees_close, jit, numpy64, problem
 
 from zoo.cells import CELLS, lstm, rnn, step
 from zoo.unroll import bidirectional, locked_dropout, stack, unroll
+from zoo.unroll.layout import LAYOUTS
 
 T, B, D, H = 6, 3, 2, 4
 LENGTHS = (6, 3, 0)
@@ -27,34 +28,37 @@ def x64():
         yield
 
 
-@partial(jit, static_argnums=0, static_argnames="reverse")
+@partial(jit, static_argnums=0, static_argnames=("reverse", "layout"))
 def run(cell, params, xs, carry, **options):
     return unroll(cell, params, xs, carry, **options)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", CELLS)
-def test_unroll_equals_a_python_loop_over_step(x64, name):
+def test_unroll_equals_a_python_loop_over_step(x64, name, layout):
     cell, params, xs, carry = problem(name)
     took = jit(partial(step, cell))
     want, state = [], carry
     for x in xs:
         state, y = took(params, state, x)
         want.append(y)
-    assert_trees_close(run(cell, params, xs, carry), (state, np.stack(want)), rtol=1e-13)
+    got = run(cell, params, xs, carry, layout=layout)
+    assert_trees_close(got, (state, np.stack(want)), rtol=1e-13)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("reverse", [False, True])
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     st.lists(st.integers(0, T), min_size=B, max_size=B),
     st.lists(st.booleans(), min_size=T * B, max_size=T * B),
 )
-def test_lengths_and_resets_equal_each_sequence_run_by_itself(reverse, lengths, resets):
+def test_lengths_and_resets_equal_each_sequence_run_by_itself(reverse, layout, lengths, resets):
     resets = np.array(resets).reshape(T, B) & (np.arange(T)[:, None] < lengths)
     with jax.enable_x64(True):
         cell, *arrays = problem("lstm")
         options = {"lengths": jnp.array(lengths), "resets": jnp.array(resets)}
-        got = run(cell, *arrays, **options, reverse=reverse)
+        got = run(cell, *arrays, **options, reverse=reverse, layout=layout)
     want = reference.unroll(reference.lstm, *numpy64(arrays), lengths, resets, reverse)
     assert_trees_close(got, want, rtol=1e-13)
 
@@ -269,8 +273,23 @@ def test_wrong_arguments_are_named_with_what_would_be_right():
         unroll(cell, params, xs, resets=resets)
     with pytest.raises(ValueError, match=r"resets must be \(6, 3\) for xs .*; got \(3, 6\)"):
         bidirectional(cell, (params, params), xs, resets=resets)
-    with pytest.raises(ValueError, match="gradient must be 'custom' or 'plain'; got 'fast'"):
+    with pytest.raises(
+        ValueError, match="gradient must be one of custom, segments, plain; got 'fast'"
+    ):
         unroll(cell, params, xs, gradient="fast")
+    with pytest.raises(ValueError, match="layout must be 'rows', 'columns' or None; got 'tiles'"):
+        unroll(cell, params, xs, layout="tiles")
+    with pytest.raises(ValueError, match="columns have no plain gradient: leave the layout out"):
+        unroll(cell, params, xs, gradient="plain", layout="columns")
+    with pytest.raises(
+        ValueError, match=r"columns need at least one step; xs have shape \(0, 3, 2\)"
+    ):
+        unroll(cell, params, xs[:0], layout="columns")
+    with pytest.raises(
+        ValueError, match="float32 inputs need a carry of as many bits; got bfloat16"
+    ):
+        half = jax.tree.map(lambda a: a.astype(jnp.bfloat16), (params, carry))
+        unroll(cell, half[0], xs, half[1])
     with pytest.raises(ValueError, match="2 layers need as many carries; got 1"):
         stack(cell, [params, params], xs, [carry])
     for rate in (-0.1, 1.0):

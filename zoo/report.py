@@ -5,6 +5,7 @@ python -m zoo.report --verify=FOLDER      a finished run against its entry there
 python -m zoo.report --picture=FILE.png PLOT.png ...     plots of runs, one below the other
 """
 
+import importlib
 import math
 import statistics
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 from absl import flags
 
 from zoo import cli, config, tasks
+from zoo.bench import markdown
 from zoo.errors import UserError
 from zoo.runs import reference
 
@@ -72,13 +74,24 @@ def tables(entries: dict) -> str:
     for task, lines in rows.items():
         title = tasks.module(task, "__init__").__doc__.strip()
         parts.append("\n".join([f"**{title}**", "", *_heads(_COLUMNS), *lines]))
-    benches = {name: entry for name, entry in entries.items() if "seconds" in entry}
+    benches = {name: entry for name, entry in entries.items() if "runs" not in entry}
     return "\n\n".join(sorted(parts) + ([speeds(benches)] if benches else []))
 
 
 def speeds(entries: dict) -> str:
-    """Entries of ``zoo.bench`` as a Markdown table: medians of the rounds, ratios of each round's. The
-    first of each is the measure of the others."""
+    """Entries of ``zoo.bench`` as Markdown tables: one of those that do an amount of work in turns, and one
+    each of the others, with what it is about above and what made it below."""
+    turns = {name: entry for name, entry in entries.items() if "seconds" in entry}
+    parts = [_turns(turns)] if turns else []
+    for name in sorted(entries.keys() - turns.keys()):
+        entry = entries[name]
+        bench = importlib.import_module(f"zoo.bench.{entry['bench']}")
+        parts += [f"{bench.CAPTION}:", bench.table(entry), markdown.made_by(entry)]
+    return "\n\n".join(parts)
+
+
+def _turns(entries):
+    """Medians of the rounds, and ratios of each round's. The first of each is the measure of the others."""
     lines = _heads(("measured by", "who", "speed", "beside the first"))
     for name, entry in sorted(entries.items()):
         first = entry["seconds"][0][1]

@@ -1,14 +1,14 @@
 """What a recurrent cell is: a NamedTuple of functions over pytrees.
 
-A cell splits one time step into the share of the input, which is computed for the whole sequence
-at once before the time loop, and the share of the state, one product ``h @ W_h`` per step:
+A cell splits one time step into the share of the input, the share of the state, one product
+``h @ W_h``, and what the gates make of the two:
 
-    gx = cell.inputs(params, xs)              (T, B, G)   before the loop
-    gh = carry.h @ cell.recurrent(params)     (B, G)      in the loop
-    carry, y = cell.gates(params, carry, gx_t, gh)        pointwise
+    gx = cell.inputs(params, xs)              (K, B, G)   of K steps, as many as the time loop likes
+    gh = carry.h @ cell.recurrent(params)     (B, G)
+    carry, y = cell.gates(params, carry, gx, gh)          of one sequence: (H,), (G,)
 
-``zoo.unroll`` runs any cell over time and derives its gradient from ``gates``; ``step`` is one time
-step, for use inside your own ``lax.scan``. Arrays are (batch, features); G is the number of gates
+``zoo.unroll`` runs any cell over time, lays out the batch as the machine likes it, and derives the gradient
+from ``gates``; ``step`` is one time step, for use inside your own ``lax.scan``. G is the number of gates
 times H. No function here keeps state, reads a global or needs Flax.
 """
 
@@ -29,9 +29,10 @@ class Cell(NamedTuple):
 
     init:      (key, D, H) -> params, a NamedTuple of arrays of JAX's default float
     carry:     (params, B) -> zero carry, a NamedTuple of (B, H) arrays, ``h`` first
-    inputs:    (params, xs (T, B, D)) -> gx, a pytree of (T, B, ·) floating-point arrays
+    inputs:    (params, xs (K, B, D)) -> gx, a pytree of (K, B, ·) floating-point arrays, a step by itself.
+               ``affine_inputs`` is x W_x + b; time loops know it, and multiply where it is fastest
     recurrent: params -> W_h (H, G)
-    gates:     (params, carry, gx (B, ·), gh (B, G)) -> carry, y (B, H)
+    gates:     (params, carry, gx (·,), gh (G,)) -> carry, y (H,), of one sequence: carry holds (H,) vectors
     scan:      None, or (params, gx, carry, mask, resets, reverse) -> carry, ys (T, B, H), for cells
                that treat the whole sequence at once (associative, or not affine in h)
     """
@@ -50,10 +51,12 @@ def step(cell: Cell, params: Params, carry: Carry, x: Array) -> tuple[Carry, Arr
     Equal to one step of ``unroll``; meant for a hand-written ``lax.scan`` and for sampling.
     """
     gx = jax.tree.map(lambda a: a[0], cell.inputs(params, x[None]))
-    return cell.gates(params, carry, gx, carry.h @ cell.recurrent(params))
+    gates = jax.vmap(cell.gates, in_axes=(None, 0, 0, 0))
+    return gates(params, carry, gx, carry.h @ cell.recurrent(params))
 
 
 def affine_inputs(params, xs):
+    """x W_x + b, of parameters that have ``w_x`` (D, G) and ``b`` (G,)."""
     return xs @ params.w_x + params.b[None, None]
 
 

@@ -48,11 +48,11 @@ def gru() -> Cell:
         return GRUCarry(zeros(params, B))
 
     def gates(params, carry, gx, gh):
-        r_x, z_x, n_x = jnp.split(gx, 3, axis=-1)
-        r_h, z_h, n_h = jnp.split(gh, 3, axis=-1)
+        r_x, z_x, n_x = jnp.split(gx, 3)
+        r_h, z_h, n_h = jnp.split(gh, 3)
         r = sigmoid(r_x + r_h)
         z = sigmoid(z_x + z_h)
-        n = jnp.tanh(n_x + r * (n_h + params.b_n[None]))
+        n = jnp.tanh(n_x + r * (n_h + params.b_n))
         h = (1 - z) * n + z * carry.h
         return GRUCarry(h), h
 

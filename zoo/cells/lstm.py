@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.nn import sigmoid
 from jax.nn.initializers import glorot_uniform, orthogonal
 
 from zoo.cells.cell import Cell, affine_inputs, kernels, recurrent_matrix, zeros
@@ -58,19 +59,9 @@ def _lstm(forget_bias, whole):
         return LSTMCarry(zeros(params, B), zeros(params, B))
 
     def gates(params, carry, gx, gh):
-        i, f, g, o = _squash(gx + gh, 4, tanh=2)
-        c = f * carry.c + i * g
-        h = o * jnp.tanh(c)
+        i, f, g, o = jnp.split(gx + gh, 4)
+        c = sigmoid(f) * carry.c + sigmoid(i) * jnp.tanh(g)
+        h = sigmoid(o) * jnp.tanh(c)
         return LSTMCarry(h, c), h
 
     return Cell(init, carry, affine_inputs, recurrent_matrix, gates)
-
-
-def _squash(z, gates, tanh):
-    """Gates side by side, z (B, gates * H), through sigmoid, and the one at index ``tanh`` through tanh.
-
-    With sigmoid(x) = (1 + tanh(x / 2)) / 2 it is one contiguous pass over z, which XLA vectorises on
-    a CPU; slices taken first are several passes that it does not.
-    """
-    half = jnp.full(gates, 0.5, z.dtype).at[tanh].set(1).repeat(z.shape[-1] // gates)[None]
-    return jnp.split(half * jnp.tanh(half * z) + (1 - half), gates, axis=-1)

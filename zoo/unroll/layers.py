@@ -20,6 +20,7 @@ def bidirectional(
     lengths: Array | None = None,
     resets: Array | None = None,
     gradient: str = "custom",
+    layout: str | None = None,
 ) -> tuple[tuple[Carry, Carry], Array]:
     """Both directions, outputs side by side: xs (T, B, D) -> ((forward, backward), ys (T, B, 2H)).
 
@@ -32,7 +33,7 @@ def bidirectional(
     if lengths is not None and resets is not None:
         resets = resets.astype(bool) & steps_within(len(xs), lengths)
     back = None if resets is None else jnp.roll(resets, -1, axis=0).at[-1].set(False)
-    options = {"lengths": lengths, "gradient": gradient}
+    options = {"lengths": lengths, "gradient": gradient, "layout": layout}
     forward, ys = unroll(cell, params[0], xs, forward, resets=resets, **options)
     backward, zs = unroll(cell, params[1], xs, backward, resets=back, reverse=True, **options)
     return (forward, backward), jnp.concatenate([ys, zs], axis=-1)

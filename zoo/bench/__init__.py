@@ -1,0 +1,1 @@
+"""Speed, side by side: what is compared runs in turns, and medians are given with their spread."""

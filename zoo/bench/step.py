@@ -1,0 +1,133 @@
+"""The whole training step of configs, as train.py runs it, beside the same model in PyTorch and Keras.
+
+python -m zoo.bench step                                   six configs
+python -m zoo.bench step --configs=char_lm:docs --contestants=ours,torch
+
+A step is the model, its loss, the gradient, clipping and the optimizer; batches are cut from memory.
+Before that, the number of parameters and the loss of the first batch, without dropout, must be the same.
+Where a corpus cannot be had, all read random text of the same size; the column "data" says so. Dropout and
+the state that is kept from batch to batch are the same in PyTorch. Keras on JAX keeps no state and cannot
+drop recurrent weights; it does without.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from zoo.bench import contest, rounds
+from zoo.bench.contest import Contest
+from zoo.bench.markdown import line, ratio, rows, share
+from zoo.bench.trainings import TRAININGS, workload
+from zoo.errors import UserError
+
+CONFIGS = (
+    "char_lm:docs",
+    "char_lm:alice",
+    "char_lm:shakespeare",
+    "airline:regression",
+    "airline:stacked",
+    "language_detector:source",
+)
+CAPTION = (
+    "A whole training step: our speed, and how many times as long a step takes others (above 1: ours is "
+    "faster)"
+)
+TOLERANCE = 1e-4  # of the loss of the first batch
+_TURN = 0.5  # seconds
+
+
+def define(values: flags.FlagValues) -> None:
+    define = {"flag_values": values}
+    flags.DEFINE_integer("rounds", 7, "turns of each", **define)
+    flags.DEFINE_list("configs", list(CONFIGS), "NAME:VARIANT of files in configs/", **define)
+    flags.DEFINE_list("contestants", list(TRAININGS), "the first is ours", **define)
+
+
+def main(values: flags.FlagValues) -> tuple[dict, int]:
+    if values.rounds < 1:
+        raise UserError(f"--rounds={values.rounds}: must be at least 1")
+    for name in values.configs:
+        if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
+            raise UserError(f"--configs={name}: no such file in configs/")
+    chosen = contest.choose(values.contestants, TRAININGS)
+    if next(iter(chosen)) != "ours":
+        raise UserError("--contestants: ours must be the first, which says what the others do")
+    lacking = contest.absent(chosen)
+    there = {name: c for name, c in chosen.items() if name not in lacking}
+    with Contest(there) as held, tempfile.TemporaryDirectory() as folder:
+        records = [_config(held, name, Path(folder), values.rounds) for name in values.configs]
+    result = {
+        "bench": "step",
+        "rounds": values.rounds,
+        **contest.about(chosen, lacking, held.failed),
+        "configs": [record for record in records if record],
+    }
+    return result, int(bool(held.failed))
+
+
+def table(result: dict) -> str:
+    """A row a config: our tokens a second and milliseconds a step, and what a step takes others."""
+    titles = dict(result["contestants"])
+    names = list(titles)
+    heads = ["config", "data", "tokens a second", "ms a step"]
+    heads += [*(titles[n] for n in names[1:]), "floor / ours"]
+    lines = []
+    for record in result["configs"]:
+        ours = record["steps"].get("ours")
+        if not ours:
+            continue
+        seconds = ours["median"]
+        cells = [f"`{record['config']}`", record["data"], f"{record['tokens'] / seconds:,.0f}"]
+        cells += [f"{1000 * seconds:.3g}", *(ratio(record["steps"].get(n)) for n in names[1:])]
+        lines.append(line([*cells, share(record["floor"], seconds)]))
+    return "\n".join([*rows(heads), *lines])
+
+
+def _config(held, config, folder, turns):
+    """Everything that is measured of one config; None where ours fails."""
+    print(config, file=sys.stderr)
+    file = str(folder / f"{config.replace(':', '-')}.npz")
+    held.begin(config, {"config": config, "folder": str(folder)}, names=["ours"])
+    if "ours" not in held.alive or held.ask("ours", "save", run="workload", file=file) is None:
+        return None
+    work = workload.read(file)
+    held.begin(config, {"file": file}, names=[name for name in held.contestants if name != "ours"])
+    losses = _check(held, folder)
+    if "ours" not in held.alive:
+        return None
+    order = {"module": "zoo.bench.floor", "function": "products", "options": {}}
+    before = held.ask("ours", "call", **order)
+    seconds = held.seconds("steps", turns, _TURN)
+    after = held.ask("ours", "call", **order) if "ours" in held.alive else None
+    # Other work on the machine can only make it look slower than it is.
+    fastest = max(before["value"], after["value"]) if before and after else None
+    return {
+        "config": config,
+        "data": work.sizes["data"],
+        "tokens": work.sizes["tokens"],
+        "parameters": work.parameters(),
+        "losses": losses,
+        "floor": fastest and work.sizes["operations"] / fastest,
+        "steps": {name: rounds.summary(s, seconds.get("ours")) for name, s in seconds.items()},
+        "load": held.load(),
+    }
+
+
+def _check(held, folder):
+    """The loss of the first batch by each; who has another one than ours is out."""
+    losses = {}
+    for name in list(held.alive):
+        file = str(folder / "loss.npz")
+        if held.ask(name, "save", run="loss", file=file) is None:
+            continue
+        with np.load(file) as arrays:
+            losses[name] = arrays["loss"]
+        if "ours" not in losses:
+            return {}
+        off = np.abs(losses[name] / losses["ours"] - 1).max()
+        if not off <= TOLERANCE:
+            held.out(name, f"computes another loss: {losses[name]}, ours is {losses['ours']}")
+    return {name: [float(f"{x:.6g}") for x in loss] for name, loss in losses.items()}

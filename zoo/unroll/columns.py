@@ -1,0 +1,233 @@
+"""The time loop with one sequence a column, arrays (T, features, B), and its gradient by hand.
+
+On a CPU it is faster than rows of features; ``zoo.unroll.layout`` says where.
+
+- W_x^T x and W_h^T h are one product a step, [W_x^T W_h^T] [x; h]. Projected here, and not for all steps
+  at once, the input does not wait for memory.
+- dW is added up in blocks of some hundred columns, a few steps each, while what it is made of is in cache:
+
+      dW = sum over blocks of dz_block [x; h]_block^T
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.extend.core import Literal
+
+from zoo.cells.cell import affine_inputs
+from zoo.unroll.steps import at, put, restart, selected, varying
+
+_BLOCK = 512
+
+
+class _Products(NamedTuple):
+    """The products z of a step: what each matrix is multiplied by, and what they are to the gates.
+
+    operands: x, h -> a matrix (·, B) for each product
+    shares:   x, z -> gx, gh
+    """
+
+    operands: Callable[[Any, Array], tuple[Array, ...]]
+    shares: Callable[[Any, tuple[Array, ...]], tuple[Any, Array]]
+
+
+# The gates read gx + gh and neither of them alone: one product is enough.
+_SUM = _Products(lambda x, h: (jnp.concatenate([x, h]),), lambda x, z: (z[0], jnp.zeros_like(z[0])))
+_APART = _Products(lambda x, h: (x, h), lambda x, z: z)
+# gx was computed beforehand, and takes the place of x.
+_GIVEN = _Products(lambda x, h: (h,), lambda x, z: (x, z[0]))
+
+
+def run(cell, reverse, params, xs, carry, mask, resets):
+    """``unroll`` of xs (T, B, D), carry (B, ·), mask and resets (T, B) or None."""
+    w_h = cell.recurrent(params).T
+    if cell.inputs is not affine_inputs:
+        products, matrices, b = _GIVEN, (w_h,), None
+        xs = cell.inputs(params, xs)
+    elif reads_the_sum(cell, params, carry):
+        products, matrices = _SUM, (jnp.concatenate([params.w_x.T, w_h], axis=1),)
+        b = params.b
+    else:
+        products, matrices, b = _APART, (params.w_x.T, w_h), params.b
+    xs, carry = jax.tree.map(_turn, (xs, carry))
+    last, ys = _loop(cell, products, reverse, params, matrices, b, xs, carry, mask, resets)
+    return jax.tree.map(_turn, last), _turn(ys)
+
+
+def reads_the_sum(cell, params, carry) -> bool:
+    """Whether the gates read gx + gh, and neither of them alone: their jaxpr tells."""
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), carry)
+    w_h = cell.recurrent(params)
+    g = jax.ShapeDtypeStruct(w_h.shape[1:], w_h.dtype)
+    jaxpr = jax.make_jaxpr(cell.gates)(params, one, g, g).jaxpr
+    pair = set(jaxpr.invars[-2:])
+    read = [{v for v in eqn.invars if not isinstance(v, Literal)} for eqn in jaxpr.eqns]
+    read = [
+        (eqn.primitive.name, variables) for eqn, variables in zip(jaxpr.eqns, read, strict=True)
+    ]
+    return [r for r in read if r[1] & pair] == [("add", pair)]
+
+
+def _turn(a):
+    return a.swapaxes(-1, -2)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
+def _loop(cell, products, reverse, params, matrices, b, xs, carry, mask, resets):
+    options = (params, matrices, b, xs, carry, mask, resets)
+    return _over_time(cell, products, reverse, *options, keep=False)[:2]
+
+
+def _forward(cell, products, reverse, params, matrices, b, xs, carry, mask, resets):
+    options = (params, matrices, b, xs, carry, mask, resets)
+    *out, kept = _over_time(cell, products, reverse, *options, keep=True)
+    return tuple(out), (params, matrices, b, xs, mask, resets, kept)
+
+
+def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, resets, *, keep):
+    """(last carry, ys (T, H, B), what the gradient needs of each step: the carry before it, and z)."""
+    T = len(jax.tree.leaves(xs)[0])
+    wide, gated = _wide(params, carry), partial(_gated, cell, products, params)
+
+    def one(carry, t):
+        carry = restart(carry, at(resets, t), column=True)
+        x = at(xs, t)
+        z = [w @ a for w, a in zip(matrices, products.operands(x, carry.h), strict=True)]
+        if b is not None:
+            z[0] += b[:, None]
+        return *gated(wide, carry, x, z, at(mask, t)), (carry, z)
+
+    def body(i, state):
+        carry, ys, kept = state
+        t = T - 1 - i if reverse else i
+        carry, y, step = one(carry, t)
+        return carry, put(ys, y, t), put(kept, step, t) if keep else ()
+
+    _, *each = jax.eval_shape(one, carry, 0)
+    arrays = jax.tree.map(lambda a: jnp.zeros((T, *a.shape), a.dtype), each if keep else each[:1])
+    ys, kept = varying([*arrays, ()][:2], like=(carry, xs, mask, resets))
+    return lax.fori_loop(0, T, body, (carry, ys, kept))
+
+
+def _backward(cell, products, reverse, kept, cotangents):
+    params, matrices, b, xs, mask, resets, (carries, zs) = kept
+    d_last, d_ys = cotangents
+    T, H, B = carries.h.shape
+    wide, gated = _wide(params, at(carries, 0)), partial(_gated, cell, products, params)
+    # Transposed once: left to itself, XLA transposes inside the loop on a CPU, at every step.
+    turned = lax.optimization_barrier([w.T for w in matrices])
+
+    def step(t, j, d_carry, d_wide, dzs):
+        carry, x = at(carries, t), at(xs, t)
+
+        def gates(wide, carry, x, parts):
+            z = [jnp.concatenate(p) for p in parts]
+            return gated(wide, carry, x, z, at(mask, t))
+
+        _, vjp = jax.vjp(gates, wide, carry, x, [_parts(z, t, H) for z in zs])
+        d_wide_t, d_carry, d_x, d_parts = vjp((d_carry, at(d_ys, t)))
+        dzs = [_put_parts(a, p, j) for a, p in zip(dzs, d_parts, strict=True)]
+        dz = at(dzs, j)
+        _, vjp = jax.vjp(products.operands, x, carry.h)
+        d_x_too, d_h = vjp(tuple(w @ d for w, d in zip(turned, dz, strict=True)))
+        # What is not read gets constant zeros here; XLA drops these additions.
+        d_x = jax.tree.map(jnp.add, d_x, d_x_too)
+        d_wide = jax.tree.map(jnp.add, d_wide, d_wide_t)
+        d_carry = d_carry._replace(h=d_carry.h + d_h)
+        return restart(d_carry, at(resets, t), column=True), d_wide, d_x, dzs
+
+    def block(start, size, state):
+        """``size`` steps from ``start`` on; dz of all of them is in the cache when they become dW."""
+
+        def body(i, state):
+            d_carry, d_wide, d_xs, dzs = state
+            j = i if reverse else size - 1 - i
+            d_carry, d_wide, d_x, dzs = step(start + j, j, d_carry, d_wide, dzs)
+            return d_carry, d_wide, put(d_xs, d_x, start + j), dzs
+
+        *state, dw, db = state
+        *state, dzs = lax.fori_loop(0, size, body, tuple(state))
+        at_once = partial(lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
+        x, h = jax.tree.map(at_once, (xs, carries.h))
+        operands = jax.vmap(products.operands)(x, h)
+        dw = [
+            a + jnp.dot(_flat(d[:size]), _flat(o).T, preferred_element_type=a.dtype)
+            for a, d, o in zip(dw, dzs, operands, strict=True)
+        ]
+        if b is not None:
+            db = db + jnp.sum(dzs[0][:size], axis=(0, 2), dtype=db.dtype)
+        return *state, dzs, dw, db
+
+    size = min(T, max(1, _BLOCK // B))
+    count, rest = divmod(T, size)
+    exact = jnp.float32 if carries.h.dtype.itemsize < 4 else carries.h.dtype
+    dw = [jnp.zeros(w.shape, exact) for w in matrices]
+    db = () if b is None else jnp.zeros(b.shape, exact)
+    dzs = [jnp.zeros((size, *z.shape[1:]), z.dtype) for z in zs]
+    zeros = jax.tree.map(jnp.zeros_like, (wide, xs))
+    state = varying((d_last, *zeros, dzs, dw, db), like=(d_last, d_ys, kept))
+
+    def blocks(state):
+        order = (lambda i: i) if reverse else (lambda i: count - 1 - i)
+        if count == 1:
+            return block(0, size, state)
+        return lax.fori_loop(0, count, lambda i, state: block(order(i) * size, size, state), state)
+
+    def remainder(state):
+        return block(count * size, rest, state) if rest else state
+
+    state = remainder(blocks(state)) if reverse else blocks(remainder(state))
+    d_carry, d_wide, d_xs, _, dw, db = state
+    d_params = jax.tree.map(lambda a, p: a.sum(-1) if a.ndim > p.ndim else a, d_wide, params)
+    dw = tuple(a.astype(w.dtype) for a, w in zip(dw, matrices, strict=True))
+    return d_params, dw, None if b is None else db.astype(b.dtype), d_xs, d_carry, None, None
+
+
+_loop.defvjp(_forward, _backward)
+
+
+def _wide(params, carry):
+    """The parameters with each vector (n,) repeated in every column, (n, B): gates read those only."""
+    B = carry.h.shape[-1]
+    return jax.tree.map(lambda a: _repeated(a, B) if a.ndim == 1 else a, params)
+
+
+def _repeated(a, B):
+    return jnp.broadcast_to(a[:, None], (len(a), B))
+
+
+def _gated(cell, products, params, wide, carry, x, z, mask):
+    """The gates of one step of all columns."""
+    gx, gh = products.shares(x, tuple(z))
+    axes = jax.tree.map(lambda a: -1 if a.ndim == 1 else None, params)
+    new, y = jax.vmap(cell.gates, in_axes=(axes, -1, -1, -1), out_axes=-1)(wide, carry, gx, gh)
+    return selected(mask, new, y, carry, column=True)
+
+
+def _parts(z, t, H):
+    """The gates of step t, each read from z (T, G, B) by itself.
+
+    A slice of what was read as a whole costs three times as much: XLA does not vectorise it on a CPU.
+    """
+    _, G, B = z.shape
+    H = H if G % H == 0 else G
+    return [lax.dynamic_slice(z, (t, k, 0), (1, H, B))[0] for k in range(0, G, H)]
+
+
+def _put_parts(z, parts, t):
+    """z (T, G, B) with the gates of step t replaced, one by one: put together first, they cost five
+    times as much."""
+    first = 0
+    for part in parts:
+        z = lax.dynamic_update_slice(z, part[None], (t, first, 0))
+        first += len(part)
+    return z
+
+
+def _flat(a):
+    """(K, F, B) -> (F, K B)."""
+    return a.transpose(1, 0, 2).reshape(a.shape[1], -1)
