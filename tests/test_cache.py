@@ -18,7 +18,7 @@ DIR = "JAX_COMPILATION_CACHE_DIR"
 @pytest.fixture
 def home(monkeypatch, tmp_path):
     """A user's cache folder, before JAX is imported."""
-    monkeypatch.delitem(sys.modules, "jax")
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
     monkeypatch.delenv(DIR)
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -47,9 +47,16 @@ def test_what_the_user_tells_jax_wins(home, monkeypatch, own):
     assert list(home.iterdir()) == []
 
 
+def test_a_command_started_by_another_uses_its_folder(home):
+    first, show = used(), warnings.showwarning
+    assert used() == first and warnings.showwarning is not show
+
+
 def test_a_home_that_cannot_be_written_is_no_error(home, monkeypatch):
     (home / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "file"))
+    assert used() is None
+    monkeypatch.setenv("XDG_CACHE_HOME", "~nobody-of-that-name/cache")
     assert used() is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     monkeypatch.setattr(os, "access", lambda *_: False)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 _DAMAGED = re.compile("Error reading persistent compilation cache entry for '(.*?)'")
@@ -31,16 +32,16 @@ def use(jaxlib: str) -> None:
     if "jax" in sys.modules:
         return
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    folder = folder_of(jaxlib)
-    try:
+    # No home, or one that cannot be written: everything is compiled again.
+    with suppress(OSError, RuntimeError):
+        folder = folder_of(jaxlib)
+        # A command that starts another has told it the folder already.
+        if os.environ.get("JAX_COMPILATION_CACHE_DIR", str(folder)) != str(folder):
+            return
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK) and (not _doubtful() or _accepted(folder)):
             os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
             _mend(folder)
-    except OSError:  # a home that cannot be written: everything is compiled again
-        pass
 
 
 def folder_of(jaxlib: str) -> Path:

@@ -4,12 +4,13 @@ XLA reads XLA_FLAGS when JAX starts its backend, at the first use of a device; J
 settings (JAX_…) when it is imported. ``prepare`` comes before both: every command begins with it. It
 adds to what the user has set and overrides none of it. Nothing here imports JAX, so that --help is quick.
 
-Faults of jaxlib on CPUs, by their numbers among JAX's issues. The first three come of reductions that
+Faults of jaxlib on CPUs, by their numbers among JAX's issues. The first four come of reductions that
 XLA hands to YNNPACK, and the flag below keeps them from it; ``zoo.canary`` has programs that show them.
 
 39103   0.10.2           a product followed by a sum gives wrong rows, silently
 39257   0.10.2, 0.11.0   a product with a broadcast and a sum over arrays of rank 7 or 8 crashes
-40412   0.10.2           another such crash; in 0.10.1 the mean of many rows of a product crashes too
+40412   0.10.2           another such crash
+ -      0.10.1           the mean of many rows of a product crashes (seen here with 64,753 rows of 61)
 38445   0.9.1 - 0.10.1   a CPU with AVX-512 accepts no program of the persistent compilation cache
 40101   0.11.1           a small write into an array within a loop rewrites all of it: slow, not wrong
 
