@@ -99,7 +99,7 @@ def needed() -> list[Flag]:
 
 
 def for_small_loops() -> dict[str, str] | None:
-    """Options of ``jax.jit`` for loops of less than ``SMALL`` bytes: none of their products goes to YNNPACK,
+    """Options of ``jax.jit`` for loops of less than ``SMALL`` bytes: no product in them goes to YNNPACK,
     whose calls would keep a loop from becoming one kernel. None where the flag for that is not set."""
     if "xla_cpu_small_while_loop_byte_threshold" not in in_force() or guessed_platform() != "cpu":
         return None
