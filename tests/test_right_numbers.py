@@ -28,6 +28,7 @@ from zoo.tasks.losses import ERRORS, cross_entropy
 CONFIGS = Path(__file__).parent.parent / "configs"
 # Where XLA cuts work into pieces it may err on the last one: 2**15 and its neighbours, and 2**16.
 ROWS = (32_767, 32_768, 32_769, 32_770, 65_537)
+# Sizes that take long to compile, too.
 needs_data = pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="needs the real data")
 
 
@@ -103,7 +104,8 @@ def test_a_product_then_errors_then_their_means(rows):
 
 
 @pytest.mark.parametrize(
-    ("name", "vocab"), [("char_lm.py:docs", 103), ("char_lm.py:shakespeare", 66)]
+    ("name", "vocab"),
+    [("char_lm.py:docs", 103), pytest.param("char_lm.py:shakespeare", 66, marks=needs_data)],
 )
 def test_loss_and_gradient_of_a_language_model(name, vocab):
     c = load(name)
@@ -189,7 +191,7 @@ def forecaster(series):
     return build
 
 
-@pytest.mark.parametrize("variant", ["ett", "ett_336"])
+@pytest.mark.parametrize("variant", ["ett", pytest.param("ett_336", marks=needs_data)])
 def test_loss_and_gradient_of_a_forecaster(forecaster, variant):
     task = forecaster(variant)
     params, wide = random_params(task)
@@ -269,7 +271,12 @@ def windows(task):
 
 @pytest.mark.parametrize(
     ("variant", "count"),
-    [("source", 2), ("source_window50", 2), ("english_french", 2), ("world", 27)],
+    [
+        ("source", 2),
+        pytest.param("source_window50", 2, marks=needs_data),
+        pytest.param("english_french", 2, marks=needs_data),
+        ("world", 27),
+    ],
 )
 def test_loss_and_gradient_of_a_language_detector(detector, variant, count):
     task = detector(variant, count)
@@ -294,7 +301,9 @@ def test_loss_and_gradient_of_a_language_detector(detector, variant, count):
     assert_trees_close(grads, want, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("variant", "count"), [("source", 2), ("world", 27)])
+@pytest.mark.parametrize(
+    ("variant", "count"), [("source", 2), pytest.param("world", 27, marks=needs_data)]
+)
 def test_log_likelihoods_of_many_strings(detector, variant, count):
     task = detector(variant, count)
     members = task.members or 1
