@@ -15,7 +15,7 @@ import numpy as np
 import optax
 import pytest
 
-from zoo import canary, xla
+from zoo import canary, random, xla
 from zoo import config as configs
 from zoo.errors import UserError
 from zoo.runs import folder, load, log
@@ -392,14 +392,14 @@ def test_eval_mode_gives_the_result_again_and_check_trains_nothing(config, tmp_p
 def test_every_mask_of_a_step_is_drawn_with_a_key_of_its_own(config, monkeypatch):
     config.model.update({"layers": 3, "dropout": 0.2, "dropout_in": 0.1, "weight_drop": 0.3})
     task = jobs.make(config).task
-    keys, draw = [], jax.random.bernoulli
+    keys, draw = [], random.keep
 
-    def bernoulli(key, *args):
+    def keep(key, *args):
         keys.append(tuple(jax.random.key_data(key).tolist()))
         return draw(key, *args)
 
     params, batch = task.init(jax.random.key(0)), {"tokens": jnp.zeros((4, 9), jnp.int32)}
-    monkeypatch.setattr(jax.random, "bernoulli", bernoulli)
+    monkeypatch.setattr(random, "keep", keep)
     task.loss(params, task.carry(), batch | {"first": False}, jax.random.key(1))
     assert len(keys) == 3 + 1 + 2 + 1  # weight drop, input, between layers, output
     assert len(set(keys)) == len(keys)

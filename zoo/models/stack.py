@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from zoo import random
 from zoo.cells import CELLS, Carry
 
 
@@ -40,5 +41,5 @@ def weight_drop(key, params, rate):
     """A layer's parameters with DropConnect on its recurrent matrix (Merity et al. 2018)."""
     if not rate:
         return params
-    keep = jax.random.bernoulli(key, 1 - rate, params.w_h.shape)
+    keep = random.keep(key, rate, params.w_h.shape)
     return params._replace(w_h=jnp.where(keep, params.w_h / (1 - rate), 0))

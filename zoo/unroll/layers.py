@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from zoo import random
 from zoo.cells import Carry, Cell, Params
 from zoo.unroll.loop import checked, steps_within, unroll
 
@@ -77,5 +78,5 @@ def locked_dropout(key: Array, xs: Array, rate: float) -> Array:
         raise ValueError(f"dropout rate must be in [0, 1); got {rate}")
     if not rate:
         return xs
-    keep = jax.random.bernoulli(key, 1 - rate, (1, *xs.shape[1:]))
+    keep = random.keep(key, rate, (1, *xs.shape[1:]))
     return xs * (keep.astype(xs.dtype) / (1 - rate))
