@@ -5,7 +5,8 @@ python -m zoo.bench sample
 Characters a second, of all samples together, after a prompt of 100 characters; the time to the first
 character after that prompt, and "from cold" the first call of a process, which compiles, and writes as
 many characters. The weights are random. The floor is the time that reading all weights takes, once a
-character, or their operations, whichever is longer, measured in the same run.
+character of the text, and the recurrent ones once a character of the prompt; or their operations,
+whichever is longer, measured in the same run.
 """
 
 import sys
@@ -110,12 +111,20 @@ def _measure(held, sizes, turns):
 
 
 def _floor(held, sizes):
-    """Seconds that a text takes at least; None where it could not be measured."""
-    size = weights(sizes["hidden"], sizes["layers"])
+    """Seconds that a text takes at least; None where it could not be measured.
+
+    Of the prompt, which is one for all, the recurrent matrices alone: its inputs are known beforehand.
+    """
+    size, batch = weights(sizes["hidden"], sizes["layers"]), sizes["batch"]
     order = {"module": "zoo.bench.floor", "function": "measure", "options": {"size": 4 * size}}
     if "ours" not in held.alive or not (answer := held.ask("ours", "call", **order)):
         return None
     speeds = answer["value"]
-    read, operations = 4 * size, 2 * size * sizes["batch"]
-    each = max(read / speeds["bytes_per_second"], operations / speeds["operations_per_second"])
-    return float(f"{each * sizes['length']:.5g}")
+
+    def seconds(size, batch):
+        read, operations = 4 * size, 2 * size * batch
+        return max(read / speeds["bytes_per_second"], operations / speeds["operations_per_second"])
+
+    recurrent = 4 * sizes["hidden"] ** 2 * sizes["layers"]
+    prompt = sizes["prompt_length"] * seconds(recurrent, 1)
+    return float(f"{prompt + sizes['length'] * seconds(size, batch):.5g}")
