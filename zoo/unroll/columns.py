@@ -44,15 +44,14 @@ _GIVEN = _Products(lambda x, h: (h,), lambda x, z: (x, z[0]))
 
 def run(cell, reverse, params, xs, carry, mask, resets):
     """``unroll`` of xs (T, B, D), carry (B, ·), mask and resets (T, B) or None."""
-    w_h = cell.recurrent(params).T
+    w_h = cell.recurrent(params)
     if cell.inputs is not affine_inputs:
         products, matrices, b = _GIVEN, (w_h,), None
         xs = cell.inputs(params, xs)
     elif reads_the_sum(cell, params, carry):
-        products, matrices = _SUM, (jnp.concatenate([params.w_x.T, w_h], axis=1),)
-        b = params.b
+        products, matrices, b = _SUM, (jnp.concatenate([params.w_x, w_h]),), params.b
     else:
-        products, matrices, b = _APART, (params.w_x.T, w_h), params.b
+        products, matrices, b = _APART, (params.w_x, w_h), params.b
     xs, carry = jax.tree.map(_turn, (xs, carry))
     last, ys = _loop(cell, products, reverse, params, matrices, b, xs, carry, mask, resets)
     return jax.tree.map(_turn, last), _turn(ys)
@@ -92,6 +91,8 @@ def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, re
     """(last carry, ys (T, H, B), what the gradient needs of each step: the carry before it, and z)."""
     T = len(jax.tree.leaves(xs)[0])
     wide, gated = _wide(params, carry), partial(_gated, cell, products, params)
+    # Transposed once: left to itself, XLA transposes inside the loop on a CPU, at every step.
+    matrices = lax.optimization_barrier([w.T for w in matrices])
 
     def one(carry, t):
         carry = restart(carry, at(resets, t), column=True)
@@ -118,8 +119,6 @@ def _backward(cell, products, reverse, kept, cotangents):
     d_last, d_ys = cotangents
     T, H, B = carries.h.shape
     wide, gated = _wide(params, at(carries, 0)), partial(_gated, cell, products, params)
-    # Transposed once: left to itself, XLA transposes inside the loop on a CPU, at every step.
-    turned = lax.optimization_barrier([w.T for w in matrices])
 
     def step(t, j, d_carry, d_wide, dzs):
         carry, x = at(carries, t), at(xs, t)
@@ -133,7 +132,7 @@ def _backward(cell, products, reverse, kept, cotangents):
         dzs = [_put_parts(a, p, j) for a, p in zip(dzs, d_parts, strict=True)]
         dz = at(dzs, j)
         _, vjp = jax.vjp(products.operands, x, carry.h)
-        d_x_too, d_h = vjp(tuple(w @ d for w, d in zip(turned, dz, strict=True)))
+        d_x_too, d_h = vjp(tuple(w @ d for w, d in zip(matrices, dz, strict=True)))
         # What is not read gets constant zeros here; XLA drops these additions.
         d_x = jax.tree.map(jnp.add, d_x, d_x_too)
         d_wide = jax.tree.map(jnp.add, d_wide, d_wide_t)
@@ -153,13 +152,16 @@ def _backward(cell, products, reverse, kept, cotangents):
         *state, dzs = lax.fori_loop(0, size, body, tuple(state))
         at_once = partial(lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
         x, h = jax.tree.map(at_once, (xs, carries.h))
-        operands = jax.vmap(products.operands)(x, h)
+        operands = jax.tree.map(_flat, jax.vmap(products.operands)(x, h))
+        dz = [_flat(a[:size]) for a in dzs]
         dw = [
-            a + jnp.dot(_flat(d[:size]), _flat(o).T, preferred_element_type=a.dtype)
-            for a, d, o in zip(dw, dzs, operands, strict=True)
+            a + jnp.dot(o, d.T, preferred_element_type=a.dtype)
+            for a, d, o in zip(dw, dz, operands, strict=True)
         ]
         if b is not None:
-            db = db + jnp.sum(dzs[0][:size], axis=(0, 2), dtype=db.dtype)
+            # A product: XLA is slow at the sum over a last axis on a CPU.
+            ones = jnp.ones(size * B, dz[0].dtype)
+            db = db + jnp.dot(dz[0], ones, preferred_element_type=db.dtype)
         return *state, dzs, dw, db
 
     size = min(T, max(1, _BLOCK // B))
@@ -167,6 +169,7 @@ def _backward(cell, products, reverse, kept, cotangents):
     exact = jnp.float32 if carries.h.dtype.itemsize < 4 else carries.h.dtype
     dw = [jnp.zeros(w.shape, exact) for w in matrices]
     db = () if b is None else jnp.zeros(b.shape, exact)
+    # Not in the place of z: XLA may copy all of z at every step then, so that nothing is read too late.
     dzs = [jnp.zeros((size, *z.shape[1:]), z.dtype) for z in zs]
     zeros = jax.tree.map(jnp.zeros_like, (wide, xs))
     state = varying((d_last, *zeros, dzs, dw, db), like=(d_last, d_ys, kept))
@@ -209,13 +212,17 @@ def _gated(cell, products, params, wide, carry, x, z, mask):
 
 
 def _parts(z, t, H):
-    """The gates of step t, each read from z (T, G, B) by itself.
+    """The gates of step t, each read from z (T, G, B) by itself, as a flat vector.
 
-    A slice of what was read as a whole costs three times as much: XLA does not vectorise it on a CPU.
+    XLA vectorises the kernels that read such vectors. Gates cut out of what was read as a whole take three
+    times as long on a CPU, and those read as matrices twice as long.
     """
     _, G, B = z.shape
     H = H if G % H == 0 else G
-    return [lax.dynamic_slice(z, (t, k, 0), (1, H, B))[0] for k in range(0, G, H)]
+    flat = z.reshape(len(z), G * B)
+    return [
+        lax.dynamic_slice(flat, (t, k * B), (1, H * B)).reshape(H, B) for k in range(0, G, H)
+    ]
 
 
 def _put_parts(z, parts, t):
