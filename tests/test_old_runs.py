@@ -11,11 +11,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jax
 import pytest
 
 import train
 import zoo
-from zoo import cli, predict, sample
+from zoo import cli, predict, random, sample
 from zoo.runs import folder
 from zoo.runs.state import fingerprint
 
@@ -88,7 +89,11 @@ def test_a_run_of_0_1_is_finished_by_its_own_command_and_evaluated_again(run, ca
         assert metrics[key] == pytest.approx(then[key], rel=1e-3, abs=1e-5), key
 
 
-def test_a_run_of_0_1_goes_on_from_its_checkpoint(run, capsys):
+def test_a_run_of_0_1_goes_on_from_its_checkpoint(run, capsys, monkeypatch):
+    def keep(key, rate, shape):  # as 0.1 drew its masks
+        return jax.random.bernoulli(key, 1 - rate, shape)
+
+    monkeypatch.setattr(random, "keep", keep)
     result = folder.read_result(run)
     (run / "result.json").unlink()
     shutil.rmtree(run / "checkpoints/30")
