@@ -83,8 +83,8 @@ def prepare() -> None:
         return
     given = _given()
     _check(_names(given))
-    if missing := [flag.text for flag in needed() if not _names(flag.text) & _names(given)]:
-        os.environ["XLA_FLAGS"] = " ".join([given, *missing]).strip()
+    if add := [flag.text for flag in missing(given)]:
+        os.environ["XLA_FLAGS"] = " ".join([given, *add]).strip()
     cache.use(jaxlib())
 
 
@@ -96,6 +96,11 @@ def needed() -> list[Flag]:
         for flag in FLAGS
         if _numbers(flag.since) <= found < _numbers(flag.below) and flag.platform in ("", where)
     ]
+
+
+def missing(given: str) -> list[Flag]:
+    """Those of ``needed`` that a value of XLA_FLAGS does not set."""
+    return [flag for flag in needed() if not _names(flag.text) & _names(given)]
 
 
 def for_small_loops() -> dict[str, str] | None:
@@ -113,8 +118,7 @@ def in_force() -> str:
 
 def warn() -> None:
     """Warns whoever uses JAX on a CPU without a flag that right numbers need; no backend is started."""
-    given = _names(in_force())
-    wrong = [flag for flag in needed() if flag.wrong and not _names(flag.text) & given]
+    wrong = [flag for flag in missing(in_force()) if flag.wrong]
     if wrong and guessed_platform() == "cpu":
         warnings.warn(
             f"jaxlib {jaxlib()} {wrong[0].wrong}: set XLA_FLAGS={wrong[0].text} before JAX starts, or "

@@ -6,11 +6,10 @@ import select
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from typing import Any
 
-# Without it these compute wrong sums of products, or crash (jax issues 39103, 39257).
-_RIGHT, _AFFECTED = "--xla_cpu_experimental_ynn_fusion_type=-reduce", ("0.10.1", "0.10.2", "0.11.0")
+from zoo import xla
+
 _HZ = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -102,9 +101,9 @@ def environment() -> dict[str, str]:
         "JAX_ENABLE_COMPILATION_CACHE": "0",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    given = env.setdefault("XLA_FLAGS", "")
-    if version("jaxlib") in _AFFECTED and "ynn_fusion_type" not in given:
-        env["XLA_FLAGS"] = f"{given} {_RIGHT}".strip()
+    given = xla.in_force()
+    right = [flag.text for flag in xla.missing(given) if flag.wrong]
+    env["XLA_FLAGS"] = " ".join([given, *right]).strip()
     env["PYTHONPATH"] = os.pathsep.join(p or os.getcwd() for p in sys.path)
     return env
 

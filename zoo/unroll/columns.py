@@ -220,9 +220,7 @@ def _parts(z, t, H):
     _, G, B = z.shape
     H = H if G % H == 0 else G
     flat = z.reshape(len(z), G * B)
-    return [
-        lax.dynamic_slice(flat, (t, k * B), (1, H * B)).reshape(H, B) for k in range(0, G, H)
-    ]
+    return [lax.dynamic_slice(flat, (t, k * B), (1, H * B)).reshape(H, B) for k in range(0, G, H)]
 
 
 def _put_parts(z, parts, t):
