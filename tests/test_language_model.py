@@ -12,7 +12,7 @@ from zoo import config as configs
 from zoo import tasks
 from zoo.cells import CELLS
 from zoo.generate import default_prompt, generate_text
-from zoo.models import LanguageModel
+from zoo.models import LanguageModel, cross_entropy
 
 CONFIG = Path(__file__).parent.parent / "configs/char_lm.py"
 
@@ -104,6 +104,44 @@ def test_any_cell_tied_or_not_has_a_finite_gradient_with_all_dropouts(cell, tie)
     assert one != gradient(params, jax.random.key(2))[0]
     assert all(bool(jnp.isfinite(g).all()) and bool((g != 0).any()) for g in jax.tree.leaves(grads))
     assert ("kernel" in params["params"]) is not tie
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("embed", [0, 4])
+def test_a_step_by_the_table_of_inputs_is_the_model_s_own(cell, embed):
+    model = LanguageModel(7, embed, 5, 2, cell)
+    tokens = jnp.array([[1, 6, 0, 3]])
+    params = model.init(jax.random.key(0), tokens)
+    table = model.apply(params, method="table")
+    assert table.shape[0] == 7
+    _, want = model.apply(params, tokens)
+    carry = model.carry(1)
+    for t, token in enumerate(tokens[0]):
+        carry, got = model.apply(params, token[None], carry, table, method="step")
+        np.testing.assert_allclose(got, want[:, t], rtol=1e-5, atol=1e-6)
+        assert jax.tree.structure(carry) == jax.tree.structure(model.carry(1))
+
+
+def test_a_table_that_is_too_large_or_not_all_of_the_input_is_not_made():
+    tokens, label = jnp.zeros((1, 1), jnp.int32), jnp.zeros(1, jnp.int32)
+    told = LanguageModel(7, 4, 5, classes=2, class_embed=3)
+    params = jax.eval_shape(told.init, jax.random.key(0), tokens, None, label)
+    assert jax.eval_shape(lambda p: told.apply(p, method="table"), params) is None
+    large = LanguageModel(10_000, 4, 500)
+    params = jax.eval_shape(large.init, jax.random.key(0), tokens)
+    assert jax.eval_shape(lambda p: large.apply(p, method="table"), params) is None
+
+
+def test_nats_are_the_cross_entropy_of_the_logits():
+    tokens = jnp.arange(12).reshape(3, 4) % 7
+    for options in ({"tie": True}, {"classes": 2, "class_embed": 3}):
+        model = LanguageModel(7, 4, 5, **options)
+        label = jnp.array([0, 1, 1]) if model.classes else None
+        params = model.init(jax.random.key(0), tokens, None, label)
+        carry, logits = model.apply(params, tokens, None, label)
+        after, nats = model.apply(params, tokens, tokens, None, label, method="nats")
+        np.testing.assert_allclose(nats, cross_entropy(logits, tokens), rtol=1e-6)
+        np.testing.assert_array_equal(after[0].h, carry[0].h)
 
 
 def test_the_unknown_symbol_is_trained_and_never_written(config):

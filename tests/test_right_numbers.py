@@ -18,12 +18,12 @@ from reference import assert_trees_close, numpy64
 
 from zoo import config as configs
 from zoo import tasks
-from zoo.models import LanguageModel
+from zoo.models import LanguageModel, cross_entropy
 from zoo.tasks import labels
 from zoo.tasks.forecasting import scores
+from zoo.tasks.forecasting.losses import ERRORS
 from zoo.tasks.language_detection import likelihood
 from zoo.tasks.language_model import evaluation
-from zoo.tasks.losses import ERRORS, cross_entropy
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 # Where XLA cuts work into pieces it may err on the last one: 2**15 and its neighbours, and 2**16.

@@ -128,9 +128,11 @@ def _after(model, length, num, params, prompt, unknown, key, temperature, top_k,
     def mute(logits):
         return logits.at[:, unknown].set(-jnp.inf)
 
+    table = model.apply(params, method="table")
+
     def apply(tokens, carry):
-        carry, logits = model.apply(params, tokens[:, None], carry)
-        return carry, mute(logits[:, 0])
+        carry, logits = model.apply(params, tokens, carry, table, method="step")
+        return carry, mute(logits)
 
     carry, logits = model.apply(params, prompt)
     carry, logits = jax.tree.map(lambda a: jnp.repeat(a, num, axis=0), (carry, mute(logits[:, -1])))

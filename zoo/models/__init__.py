@@ -6,5 +6,6 @@ is. For NNX, wrap a module in ``flax.nnx.bridge.ToNNX``.
 
 from zoo.models.forecaster import Forecaster
 from zoo.models.language_model import LanguageModel
+from zoo.models.softmax import cross_entropy
 
-__all__ = ["Forecaster", "LanguageModel"]
+__all__ = ["Forecaster", "LanguageModel", "cross_entropy"]

@@ -8,9 +8,12 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import glorot_uniform, normal
 
+from zoo.cells.cell import affine_inputs
 from zoo.models import stack as stacked
-from zoo.unroll import locked_dropout, stack
+from zoo.models.softmax import cross_entropy, cross_entropy_of
+from zoo.unroll import locked_dropout, stack, unroll
 
+_TABLE = 1 << 24  # numbers of a table of inputs, at most
 # What keys are drawn from the dropout key for; numbers below are of layers, for their weight drop.
 _INPUT, _OUTPUT, _BETWEEN = 1000, 2000, 3000
 
@@ -70,6 +73,52 @@ class LanguageModel(stacked.Stacked, nn.Module):
         ``carry`` is one entry a layer, each layer's own NamedTuple of (B, H); zeros when None.
         With ``train`` the dropout is on, and ``apply`` needs ``rngs={"dropout": key}``.
         """
+        carry, ys = self._read(tokens, carry, label, train)
+        bias = self.bias[None, None]
+        if self.classes:
+            bias += self.biases[label][:, None]
+        return carry, ys @ self._kernel + bias
+
+    def nats(
+        self,
+        tokens: Array,
+        targets: Array,
+        carry: Any = None,
+        label: Array | None = None,
+        *,
+        train: bool = False,
+    ) -> tuple[Any, Array]:
+        """-log P of each target (B, T): what ``__call__`` and ``cross_entropy`` give, and of a large
+        vocabulary without all logits at once. -> (carry, nats (B, T))."""
+        if self.classes:
+            carry, logits = self(tokens, carry, label, train=train)
+            return carry, cross_entropy(logits, targets)
+        carry, ys = self._read(tokens, carry, label, train)
+        return carry, cross_entropy_of(ys, self._kernel, self.bias, targets)
+
+    def table(self) -> Array | None:
+        """What the gates of the first layer get of each symbol, E W_x + b (V, G); None where that is more
+        than the symbol, or more than 2^24 numbers."""
+        if self.classes or self._cell.inputs is not affine_inputs:
+            return None
+        first = self.stack[0]
+        if self.vocab * first.w_x.shape[1] > _TABLE:
+            return None
+        return (self.embedding @ first.w_x if self.embed else first.w_x) + first.b[None]
+
+    def step(self, tokens: Array, carry: Any, table: Array | None) -> tuple[Any, Array]:
+        """One symbol further: tokens (B,), carry -> (carry, logits (B, V)), by a row of ``table()``
+        instead of the product with the input where there is one."""
+        if table is None:
+            carry, logits = self(tokens[:, None], carry)
+            return carry, logits[:, 0]
+        given = self._cell._replace(inputs=lambda params, xs: xs)
+        first, ys = unroll(given, self.stack[0], table[tokens][None], carry[0])
+        others, ys = stack(self._cell, self.stack[1:], ys, carry[1:])
+        return (first, *others), ys[0] @ self._kernel + self.bias[None]
+
+    def _read(self, tokens, carry, label, train):
+        """(carry, outputs of the last layer (B, T, H))."""
         layers, between = self.stack, None
         xs = self.embedding[tokens.T] if self.embed else jax.nn.one_hot(tokens.T, self.vocab)
         if self.classes:
@@ -88,11 +137,11 @@ class LanguageModel(stacked.Stacked, nn.Module):
         carry, ys = stack(self._cell, layers, xs, carry, dropout=self.dropout, key=between)
         if train:
             ys = locked_dropout(jax.random.fold_in(key, _OUTPUT), ys, self.dropout_out)
-        kernel = self.embedding.T if self.tie else self.kernel
-        bias = self.bias[None, None]
-        if self.classes:
-            bias += self.biases[label][:, None]
-        return carry, ys.swapaxes(0, 1) @ kernel + bias
+        return carry, ys.swapaxes(0, 1)
+
+    @property
+    def _kernel(self):
+        return self.embedding.T if self.tie else self.kernel
 
     @nn.nowrap
     def _sizes(self):

@@ -91,7 +91,7 @@ def defaults() -> ConfigDict:
 def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
     from zoo.cells import CELLS  # not for --help
-    from zoo.tasks.losses import ERRORS
+    from zoo.tasks.forecasting.losses import ERRORS
 
     c = config
     choose(c, "model.cell", CELLS)

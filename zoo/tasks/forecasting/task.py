@@ -31,7 +31,7 @@ from zoo.data.series.table import Table, digest, first_rows, load_table, save_ta
 from zoo.models import Forecaster
 from zoo.tasks.forecasting import evaluation, limits
 from zoo.tasks.forecasting.config import check
-from zoo.tasks.losses import ERRORS
+from zoo.tasks.forecasting.losses import ERRORS
 from zoo.tasks.protocol import Evaluation, Sum, Task
 
 _BLOCK = 1024  # windows of the evaluation that are forecast at once

@@ -37,10 +37,9 @@ from zoo.data.files import read_bytes, write_bytes
 from zoo.data.text import languages as texts
 from zoo.data.text.alphabet import START, Alphabet, between_spaces, scripts_of
 from zoo.errors import UserError
-from zoo.models import LanguageModel
+from zoo.models import LanguageModel, cross_entropy
 from zoo.tasks.language_detection import evaluation, likelihood, plots
 from zoo.tasks.language_detection.config import check, parse_priors
-from zoo.tasks.losses import cross_entropy
 from zoo.tasks.protocol import Evaluation, Sum, Task
 
 UNKNOWN = "unknown"

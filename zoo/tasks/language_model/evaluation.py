@@ -13,7 +13,6 @@ from jax import lax
 
 from zoo.data import batches
 from zoo.models import LanguageModel
-from zoo.tasks.losses import cross_entropy
 
 _LANES, _WARMUP, _BLOCK = 32, 256, 128  # lanes, uncounted symbols, symbols a step
 
@@ -47,8 +46,7 @@ def _lanes(tokens, before, size):
 def _sums(model, params, inputs, targets, weights):
     def block(carry, at):
         inputs, targets, weights = at
-        carry, logits = model.apply(params, inputs, carry)
-        nats = cross_entropy(logits, targets)
+        carry, nats = model.apply(params, inputs, targets, carry, method="nats")
         return carry, (jnp.sum(nats * weights), jnp.sum(weights))
 
     carry = model.carry(inputs.shape[1])

@@ -25,7 +25,6 @@ from zoo.generate import generate_text
 from zoo.models import LanguageModel
 from zoo.tasks.language_model import evaluation
 from zoo.tasks.language_model.config import check
-from zoo.tasks.losses import cross_entropy
 from zoo.tasks.protocol import Evaluation, Sum, Task
 
 
@@ -127,8 +126,8 @@ class LanguageModelTask(Task):
         if self._lanes:
             before = jax.tree.map(lambda a: jnp.where(batch["first"], jnp.zeros_like(a), a), carry)
         rngs = {"dropout": key}
-        after, logits = self.model.apply(params, inputs, before, train=True, rngs=rngs)
-        nats = cross_entropy(logits, targets)
+        options = {"train": True, "rngs": rngs, "method": "nats"}
+        after, nats = self.model.apply(params, inputs, targets, before, **options)
         return {"loss": Sum(jnp.sum(nats), jnp.float32(nats.size))}, after if self._lanes else ()
 
     def evaluate(self, params, split):
