@@ -73,6 +73,35 @@ def test_rare_characters_train_the_unknown_symbol(text, min_count):
     assert np.sum(vocabulary.encode(text) == 0) == sum(c not in kept for c in text)
 
 
+SENTENCES = 'The cat saw the dog.\nThe dog, "Rex", saw the cat; the cat ran.\n'
+
+
+def test_words_come_back_as_a_text_and_rare_ones_are_unknown(tmp_path):
+    vocabulary = Vocabulary.from_text(SENTENCES, "words")
+    assert vocabulary.decode(vocabulary.encode(SENTENCES)) == SENTENCES
+    assert vocabulary.symbols[:3] == (UNKNOWN, "cat", "the")
+    vocabulary.save(tmp_path / "v.json")
+    assert Vocabulary.load(tmp_path / "v.json") == vocabulary
+    few = Vocabulary.from_text(SENTENCES, "words", min_count=2)
+    assert few.decode(few.encode("The cat ate the dog.")) == f"The cat {UNKNOWN} the dog."
+    assert few.unknown("Rex ran. The dog") == ["Rex", "ran"]
+    assert Vocabulary.from_text(SENTENCES, "words", most=3).symbols == (UNKNOWN, "cat", "the")
+
+
+@given(st.text())
+def test_any_text_can_be_encoded_as_words(text):
+    vocabulary = Vocabulary.from_text(SENTENCES, "words")
+    ids = vocabulary.encode(text)
+    assert ids.dtype == np.int32 and ids.ndim == 1
+    assert set(ids.tolist()) <= set(range(vocabulary.size))
+
+
+@given(st.text(min_size=1))
+def test_words_of_a_text_are_single_words(text):
+    vocabulary = Vocabulary.from_text(text, "words")
+    assert (vocabulary.encode(text) > 0).sum() + text.count(UNKNOWN) >= len(vocabulary.encode(text))
+
+
 def test_same_text_same_vocabulary_whatever_the_order():
     assert Vocabulary.from_text("hello") == Vocabulary.from_text("olleh")
     assert Vocabulary.from_text("cab").symbols == (UNKNOWN, "a", "b", "c")
@@ -126,7 +155,7 @@ GOOD = {"format": "lstm-zoo vocabulary 1", "kind": "characters", "symbols": [UNK
         ('{"format": "lstm-zoo', "not JSON (line 1)"),
         ([1, 2], "'format' is not"),
         ({**GOOD, "format": "another"}, "'format' is not"),
-        ({**GOOD, "kind": "words"}, "'kind' is 'words'"),
+        ({**GOOD, "kind": "pieces"}, "'kind' is 'pieces'"),
         ({**GOOD, "symbols": None}, "starts with U+FFFD"),
         ({**GOOD, "symbols": ["a"]}, "starts with U+FFFD"),
         ({**GOOD, "symbols": [UNKNOWN, "ab"]}, "symbol 1 is 'ab'"),

@@ -108,7 +108,7 @@ def generate_text(
     first symbol it knows. The unknown symbol is read, never written.
     """
     start = vocabulary.encode(prompt or default_prompt(vocabulary))
-    unknown = jnp.asarray([0] if vocabulary.kind == "characters" else [], jnp.int32)
+    unknown = jnp.asarray([] if vocabulary.kind == "bytes" else [0], jnp.int32)
     settings = (jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p))
     key = random.key(seed, "sample")
     tokens = _after(model, length, num, params, start[None], unknown, key, *settings)

@@ -4,8 +4,9 @@ Linen, because its ``init`` and ``apply`` are pure functions of parameters and k
 is. For NNX, wrap a module in ``flax.nnx.bridge.ToNNX``.
 """
 
+from zoo.models.classifier import Classifier
 from zoo.models.forecaster import Forecaster
 from zoo.models.language_model import LanguageModel
 from zoo.models.softmax import cross_entropy
 
-__all__ = ["Forecaster", "LanguageModel", "cross_entropy"]
+__all__ = ["Classifier", "Forecaster", "LanguageModel", "cross_entropy"]

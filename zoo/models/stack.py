@@ -11,16 +11,15 @@ from zoo.cells import CELLS, Carry
 
 
 class Stacked:
-    """A module over a stack of layers: ``cell``, the name of one in CELLS, and ``_sizes()``, the inputs of
-    the first layer and the units of each, are the module's own."""
+    """A module over a stack of layers: ``cell``, the name of one in CELLS, is the module's own, and so is
+    ``_sizes()``, the inputs of the first layer and the units of each, or ``_pairs()``, both of each."""
 
     @nn.nowrap
     def carry(self, batch: int) -> tuple[Carry, ...]:
         """The zero carry of each layer for ``batch`` sequences."""
         key = jax.random.key(0)
         shapes = [
-            jax.eval_shape(lambda d=d, h=h: self._cell.init(key, d, h))
-            for d, h in pairwise(self._sizes())
+            jax.eval_shape(lambda d=d, h=h: self._cell.init(key, d, h)) for d, h in self._pairs()
         ]
         return tuple(self._cell.carry(params, batch) for params in shapes)
 
@@ -29,11 +28,15 @@ class Stacked:
         return CELLS[self.cell]()
 
     @nn.nowrap
-    def _layers(self):
-        """The parameters of the layers: layer i takes sizes[i] inputs and has sizes[i + 1] units."""
+    def _pairs(self):
+        return list(pairwise(self._sizes()))
+
+    @nn.nowrap
+    def _layers(self, name="layer"):
+        """The parameters of the layers, by the names NAME_0, NAME_1, …"""
         return [
-            self.param(f"layer_{i}", lambda key, d=d, h=h: self._cell.init(key, d, h))
-            for i, (d, h) in enumerate(pairwise(self._sizes()))
+            self.param(f"{name}_{i}", lambda key, d=d, h=h: self._cell.init(key, d, h))
+            for i, (d, h) in enumerate(self._pairs())
         ]
 
 

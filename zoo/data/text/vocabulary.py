@@ -1,4 +1,4 @@
-"""Text to ids and back: one id per character, or one per byte of UTF-8."""
+"""Text to ids and back: one id a character, a byte of UTF-8, or a word."""
 
 import json
 import os
@@ -11,10 +11,11 @@ import numpy as np
 
 from zoo.data.errors import DataError, unknown_name
 from zoo.data.files import write_bytes
+from zoo.data.text import words
 from zoo.data.text.corpus import read_text
 
 UNKNOWN = "\ufffd"
-KINDS = ("bytes", "characters")
+KINDS = ("bytes", "characters", "words")
 _FORMAT = "lstm-zoo vocabulary 1"
 _BYTES = tuple(bytes([i]) for i in range(256))
 _SLICE = 1 << 22
@@ -24,9 +25,10 @@ _SLICE = 1 << 22
 class Vocabulary:
     """Symbols in the order of their ids.
 
-    kind:    "characters" or "bytes"
-    symbols: of characters, single characters, distinct, first the unknown one, U+FFFD, which every
-             character outside of the table is encoded as; of bytes, the 256 bytes, none unknown
+    kind:    "characters", "bytes" or "words", which are those of ``zoo.data.text.words``, punctuation and
+             line breaks among them
+    symbols: of characters and words, distinct, first the unknown one, U+FFFD, which all that is outside of
+             the table is encoded as; of bytes, the 256 bytes, none unknown
     """
 
     kind: str
@@ -34,15 +36,22 @@ class Vocabulary:
 
     @classmethod
     def from_text(
-        cls, train_text: str, kind: str = "characters", min_count: int = 1
+        cls,
+        train_text: str,
+        kind: str = "characters",
+        min_count: int = 1,
+        most: int | None = None,
     ) -> "Vocabulary":
-        """The characters of the training text in the order of their code points, or all bytes.
+        """The characters of the training text in the order of their code points; its words, the most
+        frequent first; or all bytes.
 
-        Characters that occur fewer than ``min_count`` times are left to the unknown symbol: with
-        ``min_count`` of 2 or more it occurs in training, and the model learns what it stands for.
-        An own U+FFFD of the text is the unknown symbol too. For bytes only ``kind`` matters.
+        What occurs fewer than ``min_count`` times is left to the unknown symbol: with ``min_count`` of 2
+        or more it occurs in training, and the model learns what it stands for. Of words, ``most`` is the
+        number of symbols at most, the unknown one included. An own U+FFFD of the text is the unknown
+        symbol too. For bytes only ``kind`` matters.
 
-        Raises DataError for another kind, a ``min_count`` below 1, and an empty training text.
+        Raises DataError for another kind, a ``min_count`` below 1, a ``most`` below 2, and an empty
+        training text.
         """
         if kind not in KINDS:
             raise unknown_name("vocabulary", kind, KINDS)
@@ -51,7 +60,9 @@ class Vocabulary:
         if kind == "bytes":
             return cls(kind, _BYTES)
         if not train_text:
-            raise DataError("the training text is empty: no characters to make a vocabulary of")
+            raise DataError(f"the training text is empty: no {kind} to make a vocabulary of")
+        if kind == "words":
+            return cls(kind, (UNKNOWN, *_frequent(train_text, min_count, most)))
         counts = sum(np.bincount(points, minlength=0x110000) for points in _codepoints(train_text))
         kept = map(chr, np.flatnonzero(counts >= min_count).tolist())
         return cls(kind, (UNKNOWN, *(c for c in kept if c != UNKNOWN)))
@@ -62,10 +73,13 @@ class Vocabulary:
         return len(self.symbols)
 
     def encode(self, text: str) -> np.ndarray:
-        """Ids of a text: int32 (N,), N its characters, or its bytes in UTF-8. Any text will do."""
+        """Ids of a text: int32 (N,), N its characters, words, or bytes in UTF-8. Any text will do."""
         if self.kind == "bytes":
             content = text.encode("utf-8", "surrogatepass")
             return np.frombuffer(content, np.uint8).astype(np.int32)
+        if self.kind == "words":
+            ids = self._ids
+            return np.array([ids.get(w, 0) for w in words.tokens(text, lines=True)], np.int32)
         ids = np.empty(len(text), np.int32)
         at = 0
         for points in _codepoints(text):
@@ -75,7 +89,8 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: np.ndarray) -> str:
-        """Text of ids (N,), integers; the unknown symbol and bytes that are not UTF-8 are U+FFFD.
+        """Text of ids (N,), integers; the unknown symbol and bytes that are not UTF-8 are U+FFFD. Of
+        words it is a text for people: ``zoo.data.text.words.text_of``.
 
         Raises DataError for ids that are no integers in [0, size).
         """
@@ -92,16 +107,21 @@ class Vocabulary:
             )
         if self.kind == "bytes":
             return ids.astype(np.uint8).tobytes().decode("utf-8", "replace")
+        if self.kind == "words":
+            return words.text_of(self.symbols[i] for i in ids.tolist())
         return self._points[ids].tobytes().decode("utf-32-le", "surrogatepass")
 
     def unknown(self, text: str) -> list[str]:
-        """The characters of a text that are not in the vocabulary, sorted; for bytes, none."""
-        return [] if self.kind == "bytes" else sorted(set(text).difference(self.symbols))
+        """The characters or words of a text that are not in the vocabulary, sorted; for bytes, none."""
+        if self.kind == "bytes":
+            return []
+        found = words.tokens(text, lines=True) if self.kind == "words" else text
+        return sorted(set(found).difference(self.symbols))
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes JSON, whole or not at all. Raises DataError where it cannot be written."""
         content = {"format": _FORMAT, "kind": self.kind}
-        if self.kind == "characters":
+        if self.kind != "bytes":
             content["symbols"] = self.symbols
         write_bytes(path, json.dumps(content).encode("ascii") + b"\n")
 
@@ -120,18 +140,23 @@ class Vocabulary:
         kind = content.get("kind")
         if kind == "bytes":
             return cls(kind, _BYTES)
-        if kind != "characters":
+        if kind not in KINDS:
             raise DataError(f"{name}: 'kind' is {kind!r}, must be one of {', '.join(KINDS)}")
         symbols = content.get("symbols")
         if not isinstance(symbols, list) or symbols[:1] != [UNKNOWN]:
             raise DataError(f"{name}: 'symbols' must be a list that starts with U+FFFD")
         for i, symbol in enumerate(symbols):
-            if not isinstance(symbol, str) or len(symbol) != 1:
-                raise DataError(f"{name}: symbol {i} is {symbol!r}, must be a single character")
+            if not isinstance(symbol, str) or not _is_one(symbol, kind):
+                raise DataError(f"{name}: symbol {i} is {symbol!r}, must be a single {kind[:-1]}")
         if len(set(symbols)) < len(symbols):
             twice = Counter(symbols).most_common(1)[0][0]
             raise DataError(f"{name}: symbol {twice!r} is there more than once")
         return cls(kind, tuple(symbols))
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        """Id of each word."""
+        return {word: i for i, word in enumerate(self.symbols)}
 
     @cached_property
     def _points(self) -> np.ndarray:
@@ -144,6 +169,22 @@ class Vocabulary:
         table = np.zeros(int(self._points.max()) + 2, np.int32)
         table[self._points] = np.arange(self.size, dtype=np.int32)
         return table
+
+
+def _frequent(text, min_count, most):
+    """The words of a text that occur often enough, the most frequent first, then by their letters."""
+    if most is not None and most < 2:
+        raise DataError(f"most = {most} must be 2 or more: the unknown symbol is one of them")
+    counts = Counter(words.tokens(text, lines=True))
+    del counts[UNKNOWN]
+    kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
+    return kept if most is None else kept[: most - 1]
+
+
+def _is_one(symbol, kind):
+    return (
+        len(symbol) == 1 if kind == "characters" else words.tokens(symbol, lines=True) == [symbol]
+    )
 
 
 def _codepoints(text: str) -> Iterator[np.ndarray]:

@@ -1,0 +1,226 @@
+"""Texts that have a label: of a CSV file, of JSON lines, of a folder with a file or sub-folder a class."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.errors import DataError, unknown_name
+from zoo.data.text.corpus import read_text
+
+_JSON = {".jsonl", ".ndjson"}
+_DELIMITERS = ",;\t"
+
+
+class Labelled(NamedTuple):
+    """Texts and their labels, in the order of their source; ``skipped`` are files that were left out."""
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+    def take(self, rows: np.ndarray) -> "Labelled":
+        """Some of the rows, in the order of ``rows`` (n,)."""
+        texts, labels = ([part[i] for i in rows] for part in self[:2])
+        return Labelled(tuple(texts), tuple(labels))
+
+
+def read_labelled(
+    path: str | os.PathLike, text: str = "text", label: str = "label", skip: bool = False
+) -> Labelled:
+    """The labelled texts of a file or a folder, in UTF-8.
+
+    A file that ends in .jsonl or .ndjson has an object a line; another one is a CSV file with a header,
+    divided by commas, semicolons or tabs. ``text`` and ``label`` are the keys or columns. A folder has a
+    file a class, ``CLASS.txt``, with a text a line; or a sub-folder a class, with a text a file. What
+    begins with a point is not looked at.
+
+    skip: leave out files of a folder that cannot be read as text, and name them in ``skipped``
+
+    Raises DataError, with the line where there is one, for a column that is not there, a row of another
+    length than the header, a value that is no text, a folder that is neither, and where there is no text.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = _folder(path, skip)
+    elif path.suffix.lower() in _JSON:
+        found = _json_lines(path, text, label)
+    else:
+        found = _sheet(path, text, label)
+    if not found.texts:
+        raise DataError(f"{str(path)!r} holds no texts")
+    return found
+
+
+def remarks(data: Labelled) -> list[str]:
+    """What a person should know of labelled texts, a sentence each: labels that may be meant to be one,
+    texts that are empty, texts that stand there more than once, and those of them with different labels."""
+    said, alike = [], {}
+    for label in dict.fromkeys(data.labels):
+        alike.setdefault(" ".join(label.split()).casefold(), []).append(label)
+    for names in alike.values():
+        if len(names) > 1:
+            shown = ", ".join(map(repr, names))
+            said.append(
+                f"the labels {shown} differ only in case or blanks, and are different classes"
+            )
+    if empty := sum(not t.strip() for t in data.texts):
+        said.append(f"{empty} of {len(data.texts)} texts are empty")
+    seen = {}
+    for t, label in zip(data.texts, data.labels, strict=True):
+        seen.setdefault(t, []).append(label)
+    if twice := sum(len(labels) - 1 for labels in seen.values()):
+        said.append(f"{twice} of {len(data.texts)} texts stand there before")
+    if torn := sum(len(set(labels)) > 1 for labels in seen.values()):
+        said.append(f"{torn} texts have more than one label")
+    return said
+
+
+def by_position(data: Labelled, valid: float, test: float) -> dict[str, np.ndarray]:
+    """Rows of ``train``, ``valid`` and ``test``: the first ones, those after them, the last ones."""
+    n = len(data.texts)
+    sizes = _sizes(n, valid, test)
+    cuts = np.cumsum([n - sum(sizes), *sizes])
+    rows = np.split(np.arange(n), cuts[:-1])
+    return dict(zip(("train", "valid", "test"), rows, strict=True))
+
+
+def stratified(data: Labelled, valid: float, test: float, seed: int) -> dict[str, np.ndarray]:
+    """Rows of ``train``, ``valid`` and ``test``, drawn by ``seed``, in their order; each class gives the
+    same share of its rows to each part, and keeps one for training at least."""
+    random, labels = np.random.default_rng(seed), np.array(data.labels)
+    parts = {"train": [], "valid": [], "test": []}
+    for label in dict.fromkeys(data.labels):
+        rows = random.permutation(np.flatnonzero(labels == label))
+        n_valid, n_test = _sizes(len(rows), valid, test)
+        while n_valid + n_test >= len(rows):
+            n_valid, n_test = (n_valid, n_test - 1) if n_test >= n_valid else (n_valid - 1, n_test)
+        parts["test"].append(rows[:n_test])
+        parts["valid"].append(rows[n_test : n_test + n_valid])
+        parts["train"].append(rows[n_test + n_valid :])
+    return {name: np.sort(np.concatenate(rows)) for name, rows in parts.items()}
+
+
+def in_both(one: Labelled, other: Labelled) -> int:
+    """How many texts of ``other`` are texts of ``one`` too."""
+    known = set(one.texts)
+    return sum(text in known for text in other.texts)
+
+
+def _sizes(n, valid, test):
+    for name, value in (("valid", valid), ("test", test)):
+        if not 0 <= value < 1:
+            raise DataError(f"{name} = {value} is no share: it must be at least 0 and below 1")
+    if valid + test >= 1:
+        raise DataError(f"valid {valid} + test {test} leave no rows to train on")
+    return round(n * valid), round(n * test)
+
+
+def _sheet(path, text, label):
+    content, name = read_text(path), repr(str(path))
+    first = content.split("\n", 1)[0]
+    reader = csv.reader(
+        io.StringIO(content), delimiter=max(_DELIMITERS, key=first.count), strict=True
+    )
+    texts, labels, columns = [], [], None
+    try:
+        for row in reader:
+            if not row:
+                continue
+            if columns is None:
+                columns = _columns(name, row, text, label)
+                width = len(row)
+                continue
+            if len(row) != width:
+                raise DataError(
+                    f"{name}, line {reader.line_num}: {len(row)} fields, the header has {width}; a text "
+                    "with commas or line breaks stands in quotation marks"
+                )
+            texts.append(row[columns[0]])
+            labels.append(row[columns[1]])
+    except csv.Error as error:
+        raise DataError(f"{name}, line {reader.line_num}: {error}") from None
+    return Labelled(tuple(texts), tuple(labels))
+
+
+def _columns(name, header, text, label):
+    header = [cell.strip() for cell in header]
+    for role, wanted in (("text", text), ("label", label)):
+        if header.count(wanted) > 1:
+            raise DataError(f"{name}: two columns are named {wanted!r}")
+        if wanted not in header:
+            error = unknown_name("column", wanted, header)
+            raise DataError(
+                f"{name}: --config.data.{role}={wanted}: {error}; the first line must name the columns"
+            )
+    return header.index(text), header.index(label)
+
+
+def _json_lines(path, text, label):
+    name, texts, labels = repr(str(path)), [], []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        at = f"{name}, line {number}"
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            raise DataError(f"{at}: not JSON; one object a line is needed") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{at}: {type(record).__name__}, must be an object")
+        for role, key in (("text", text), ("label", label)):
+            if key not in record:
+                error = unknown_name("key", key, record)
+                raise DataError(f"{at}: --config.data.{role}={key}: {error}")
+        if not isinstance(record[text], str):
+            raise DataError(f"{at}: {text!r} is {record[text]!r}, must be a string")
+        if not isinstance(record[label], str | int | bool):
+            raise DataError(
+                f"{at}: {label!r} is {record[label]!r}, must be a string or a whole number"
+            )
+        texts.append(record[text])
+        labels.append(str(record[label]))
+    return Labelled(tuple(texts), tuple(labels))
+
+
+def _folder(path, skip):
+    entries = sorted(e for e in path.iterdir() if not e.name.startswith("."))
+    folders, files = ([e for e in entries if e.is_dir() == kind] for kind in (True, False))
+    if folders and files:
+        raise DataError(
+            f"{str(path)!r} holds folders and files ({folders[0].name}, {files[0].name}): give either a "
+            "sub-folder or a file CLASS.txt for each class"
+        )
+    texts, labels, skipped = [], [], []
+    each = (
+        [(folder.name, file, _whole) for folder in folders for file in _files(folder)]
+        if folders
+        else [(file.stem, file, _lines) for file in files]
+    )
+    for label, file, read in each:
+        try:
+            found = read(file)
+        except DataError:
+            if not skip:
+                raise
+            skipped.append(str(file))
+            continue
+        texts += found
+        labels += [label] * len(found)
+    return Labelled(tuple(texts), tuple(labels), tuple(skipped))
+
+
+def _files(folder):
+    return sorted(f for f in folder.rglob("*") if f.is_file() and not f.name.startswith("."))
+
+
+def _whole(file: Path) -> list[str]:
+    return [read_text(file)]
+
+
+def _lines(file: Path) -> list[str]:
+    return [line for line in read_text(file).split("\n") if line]

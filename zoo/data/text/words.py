@@ -1,0 +1,41 @@
+"""Text to words and punctuation, and back to text for people."""
+
+import re
+from collections.abc import Iterable
+
+# A number with its points and commas; letters and digits with apostrophes inside; a line break; one other
+# character that is no blank, as often as it is repeated.
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)+|[^\W_]+(?:['’][^\W_]+)*|\n|([^\s\w]|_)\1*")
+_CLOSING = set(".,;:!?)]}%…»”") | {"...", "'", "’"}
+_OPENING = set("([{#$£€¿¡«“")
+_PAIRED = {'"'}
+
+
+def tokens(text: str, lines: bool = False) -> list[str]:
+    """The words and punctuation of a text, in order; blanks go, and line breaks too but for ``lines``.
+
+    ``don't`` and ``3,000.50`` are one token each, ``well-known`` is three, ``...`` is one.
+    """
+    found = (match.group() for match in _TOKEN.finditer(text))
+    return [token for token in found if lines or token != "\n"]
+
+
+def text_of(words: Iterable[str]) -> str:
+    """A text that people read: no blank before a comma, none after a bracket that opens.
+
+    A straight quotation mark opens and closes in turns within a line. Of a text written in the usual way
+    ``text_of(tokens(text, lines=True))`` is that text, but for runs of blanks.
+    """
+    out, glued, open_quote = [], True, False
+    for word in words:
+        closes = word in _CLOSING or (word in _PAIRED and open_quote)
+        if word == "\n":
+            out.append(word)
+            glued, open_quote = True, False
+            continue
+        joined = word in ("-", "/")
+        out.append(word if glued or closes or joined else " " + word)
+        glued = word in _OPENING or joined or (word in _PAIRED and not open_quote)
+        if word in _PAIRED:
+            open_quote = not open_quote
+    return "".join(out)
