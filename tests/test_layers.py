@@ -18,7 +18,9 @@ LAYERS = [
     {"bench", "cli", "predict", "report", "reproduce", "sample"},
 ]
 ONLY = {
-    "flax": {"models/stack.py", "models/language_model.py", "models/forecaster.py"},
+    "flax": {
+        f"models/{name}.py" for name in ("stack", "language_model", "forecaster", "classifier")
+    },
     "orbax": {"runs/checkpoint.py"},
     "optax": {"train/optimizers.py", "train/step.py", "train/job.py"},
 }
