@@ -3,10 +3,10 @@
 Each command is followed by the time that it takes on 2 CPU cores and by the loss to expect on the last
 10 % of the text, in nats per character (valid_loss).
 
-    python train.py --config=configs/char_lm.py                    70 s     1.257  Python's documentation
-    python train.py --config=configs/char_lm.py:alice              4.5 min  1.299  Alice in Wonderland
-    python train.py --config=configs/char_lm.py:christmas_carol    4.9 min  1.351  A Christmas Carol
-    python train.py --config=configs/char_lm.py:shakespeare        30 min   1.426  tiny Shakespeare
+    python train.py --config=configs/char_lm.py                    49 s     1.246  Python's documentation
+    python train.py --config=configs/char_lm.py:alice              3.1 min  1.302  Alice in Wonderland
+    python train.py --config=configs/char_lm.py:christmas_carol    3.0 min  1.362  A Christmas Carol
+    python train.py --config=configs/char_lm.py:shakespeare        22 min   1.436  tiny Shakespeare
     python train.py --config=configs/char_lm.py:shakespeare_source    as source 001 trains it; not measured
     python train.py --config=configs/char_lm.py --config.data.path=FILE --run=runs/mine      your own text
 

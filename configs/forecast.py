@@ -13,10 +13,10 @@ ETTh1, hourly, 12 months to train, 4 to validate, 4 to test. Each command is fol
 takes on 2 CPU cores and by the error to expect (test_scaled_mse: mean squared error of all hours ahead,
 in units of each channel's variance in training):
 
-    python train.py --config=configs/forecast.py:ett                   72 s  0.375   7 channels, 96 hours
-    python train.py --config=configs/forecast.py:ett_336               81 s  0.469   7 channels, 336 hours
-    python train.py --config=configs/forecast.py:ett_univariate        18 s  0.0555  oil alone, 96 hours
-    python train.py --config=configs/forecast.py:ett_univariate_336    25 s  0.0848  oil alone, 336 hours
+    python train.py --config=configs/forecast.py:ett                   43 s  0.376   7 channels, 96 hours
+    python train.py --config=configs/forecast.py:ett_336               41 s  0.471   7 channels, 336 hours
+    python train.py --config=configs/forecast.py:ett_univariate        8 s   0.0554  oil alone, 96 hours
+    python train.py --config=configs/forecast.py:ett_univariate_336    13 s  0.0849  oil alone, 336 hours
 
 How settings were chosen: docs/choices.md.
 """

@@ -4,11 +4,11 @@ Each command is followed by the time that training takes on 2 CPU cores and by t
 of five seeds: AUC on strings of 5 characters of the test part (test_auc_5), of ``world`` the share of
 single words that are recognised (test_accuracy_single_words).
 
-    python train.py --config=configs/language_detector.py                   6 s       0.934   as its source
-    python train.py --config=configs/language_detector.py:source_window50   42 s      0.923   windows of 50
-    python train.py --config=configs/language_detector.py:source_20_epochs  17 s      0.9406  more epochs
-    python train.py --config=configs/language_detector.py:english_french    78 s      0.9557  12 members
-    python train.py --config=configs/language_detector.py:genesis           68 s      0.9842  more text
+    python train.py --config=configs/language_detector.py                   7 s       0.934   as its source
+    python train.py --config=configs/language_detector.py:source_window50   52 s      0.923   windows of 50
+    python train.py --config=configs/language_detector.py:source_20_epochs  17 s      0.9407  more epochs
+    python train.py --config=configs/language_detector.py:english_french    101 s     0.9554  12 members
+    python train.py --config=configs/language_detector.py:genesis           68 s      0.9841  more text
     python train.py --config=configs/language_detector.py:world             10.6 min  0.702   27 languages
 
     python train.py --config=configs/language_detector.py:english_french --config.data.languages='()' \\
