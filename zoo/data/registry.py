@@ -40,9 +40,7 @@ class Source(NamedTuple):
 
 _RAW = "https://raw.githubusercontent.com"
 _NLTK = f"{_RAW}/nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora"
-_BANKING = (
-    f"{_RAW}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data"
-)
+_BANKING = f"{_RAW}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data"
 _GUTENBERG = (
     "public domain in the USA; the file carries the Project Gutenberg header and licence, which "
     "are stripped from the text with every mention of Project Gutenberg"

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from zoo.data import registry
-from zoo.data.errors import DataError, unknown_name
+from zoo.data.errors import unknown_name
 from zoo.data.text.corpus import read_text
 from zoo.data.text.labelled import Labelled, read_labelled
 
