@@ -1,8 +1,9 @@
-"""Predictions with a trained model, JSON lines on stdout: forecasts, or the languages of lines.
+"""Predictions with a trained model, JSON lines on stdout: forecasts, languages of lines, classes of texts.
 
 python -m zoo.predict --run=runs/airline --horizon=24
 python -m zoo.predict --run=runs/sales --input=newer.csv --level=0.8
 python -m zoo.predict --run=runs/language_detector-world --input=lines.txt --languages=en,fr
+python -m zoo.predict --run=runs/mails --input=new.csv --top=3
 
 A forecast goes on from the series that the run was trained on, or from newer data with the same
 columns, given by --input (- for standard input): as many rows as the model reads, and, where the run
@@ -12,6 +13,9 @@ written as a CSV file.
 Languages are told of every line of --input, or of standard input: label ("unknown" where the line
 speaks for none), probabilities of the likeliest, and margin, by how much the first is more probable
 than the second.
+
+Classes are told of every line of --input, or of every text in a .csv or .jsonl file: label, and
+probabilities of the likeliest.
 """
 
 import json
@@ -30,7 +34,7 @@ from zoo.errors import UserError
 def main(argv):
     values = flags.FlagValues()
     flags.DEFINE_string("run", None, "folder of a finished run", flag_values=values)
-    text = "newer series (CSV), or lines of text; - for standard input"
+    text = "newer series (CSV), or texts; - for standard input"
     flags.DEFINE_string("input", None, text, flag_values=values)
     predictors = {name: tasks.module(name, "predict") for name in tasks.names()}
     predictors = {name: module for name, module in predictors.items() if module}

@@ -22,7 +22,8 @@ class Source(NamedTuple):
     local:     path of the file under the folder $ZOO_DATA, and in the download cache
     note:      what it is
     gutenberg: it carries Project Gutenberg's header and licence around the text
-    kind:      "text", a corpus; "series", a table of numbers; "languages", texts to tell apart
+    kind:      "text", a corpus; "series", a table of numbers; "languages", texts to tell apart;
+               "labelled", texts with labels
     member:    of a zip archive at ``url``, the file that is meant; sha256 and size are the member's
     """
 
@@ -39,6 +40,7 @@ class Source(NamedTuple):
 
 _RAW = "https://raw.githubusercontent.com"
 _NLTK = f"{_RAW}/nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora"
+_BANKING = f"{_RAW}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data"
 _GUTENBERG = (
     "public domain in the USA; the file carries the Project Gutenberg header and licence, which "
     "are stripped from the text with every mention of Project Gutenberg"
@@ -109,6 +111,53 @@ REGISTRY = {
         kind="languages",
         member="genesis/french.txt",
     ),
+    "banking77_train": Source(
+        url=f"{_BANKING}/train.csv",
+        sha256="b06e26ac675513959a63135f11b94ea7786ed02da65db93a5650d8838cbc664b",
+        size=839073,
+        licence="CC BY 4.0",
+        local="classification/banking77/train.csv",
+        note="10,003 questions to a bank, 77 intents (Casanueva et al. 2020)",
+        kind="labelled",
+    ),
+    "banking77_test": Source(
+        url=f"{_BANKING}/test.csv",
+        sha256="d12d6e3bc4c3103966ae786dc435913c0c563dfa328f5a3646d0e62cfeeb474d",
+        size=239961,
+        licence="CC BY 4.0",
+        local="classification/banking77/test.csv",
+        note="3,080 further questions to a bank, 40 an intent (Casanueva et al. 2020)",
+        kind="labelled",
+    ),
+    "polarity_positive": Source(
+        url=f"{_NLTK}/sentence_polarity.zip",
+        sha256="c2dc6b2f55bcf725725372916287cc3f8f9b19402edaa9167de5287cb3ade421",
+        size=626334,
+        licence="CC BY 4.0",
+        local="classification/sentence_polarity/rt-polarity.pos",
+        note="5,331 sentences of film reviews that praise (Pang & Lee 2005)",
+        kind="labelled",
+        member="sentence_polarity/rt-polarity.pos",
+    ),
+    "polarity_negative": Source(
+        url=f"{_NLTK}/sentence_polarity.zip",
+        sha256="614274f81185a850e5a88d533d4679f916d6f62e9af6f0b4ec71fb94bf466ea5",
+        size=612441,
+        licence="CC BY 4.0",
+        local="classification/sentence_polarity/rt-polarity.neg",
+        note="5,331 sentences of film reviews that blame (Pang & Lee 2005)",
+        kind="labelled",
+        member="sentence_polarity/rt-polarity.neg",
+    ),
+    "bbc": Source(
+        url=f"{_RAW}/MarehanRefaat/Text-Classification-BBC-Data-Set/29cd3b5db2d8618586e5741c1b2fa70a0c17d88f/bbc-text.csv",
+        sha256="fdaee0f7451cd8db2709d00e992886fe1c387ee332b8c7b7c1554ed3d3e3382e",
+        size=5057493,
+        licence="not open: for non-commercial and research purposes only; the articles are the BBC's",
+        local="restricted/bbc/bbc-text.csv",
+        note="2,225 news texts of the BBC, 2004 to 2005, five topics (Greene & Cunningham 2006)",
+        kind="labelled",
+    ),
 }
 
 DOCS_LICENCE = "Python Software Foundation License 2.0; the text ships with Python"
@@ -176,7 +225,7 @@ def _fetch(name: str, row: Source) -> Path:
     if row.kind == "languages":
         remedy += "texts of your own (--config.data.path=FOLDER, one file a language)"
     else:
-        offline = {"text": "docs", "series": "airline"}[row.kind]
+        offline = {"text": "docs", "series": "airline", "labelled": "docs"}[row.kind]
         remedy += f"{offline!r} (--config.data.name={offline}), which needs no network"
     cache = pooch.os_cache("lstm-zoo")
     if row.member and (kept := Path(cache, row.local)).exists():

@@ -1,0 +1,34 @@
+"""Which class a text is of, by a bidirectional LSTM. No scores of these have been recorded yet.
+
+python train.py --config=configs/text_classifier.py                       Python's documentation, by page
+python train.py --config=configs/text_classifier.py:banking77             questions to a bank, 77 intents
+python train.py --config=configs/text_classifier.py:sentence_polarity     film reviews, praise or blame
+python train.py --config=configs/text_classifier.py:news_source           as source 003: news, five topics
+
+python train.py --config=configs/text_classifier.py --config.data.path=FILE --run=runs/mine    your own
+"""
+
+from zoo.tasks.classification.config import defaults
+
+VARIANTS = ("docs", "banking77", "news_source", "sentence_polarity")
+
+
+def get_config(variant="docs"):
+    c = defaults()
+    c.name, c.variant, c.data.name = "text_classifier", variant, variant
+    c.results = (("test_accuracy", None, ""),)
+    c.optimizer.update({"schedule": "cosine", "final_fraction": 0.01, "warmup_steps": 50})
+    c.batch_size, c.epochs, c.eval_epochs = 32, 20.0, 1.0
+    c.optimizer.learning_rate = 3e-3
+    if variant == "docs":
+        c.about = "paragraphs of Python's documentation, by their page"
+    elif variant == "banking77":
+        c.about = "questions to a bank, 77 intents"
+    elif variant == "sentence_polarity":
+        c.about = "sentences of film reviews, negative or positive"
+        c.epochs = 6.0
+    else:
+        c.about = "source 003: news of five topics"
+        c.data.update({"name": "bbc", "split": "position", "test": 0.2})
+        c.model.update({"embed": 64, "hidden": 64, "pool": "last"})
+    return c

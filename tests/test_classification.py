@@ -1,0 +1,171 @@
+"""The classification task: its splits, its loss, what it shows, its predictions."""
+
+import csv
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import train
+from zoo import cli, predict, tasks
+from zoo import config as configs
+from zoo.data.errors import DataError
+from zoo.errors import UserError
+from zoo.tasks.classification import evaluation
+
+ROOT = Path(__file__).parent.parent
+CONFIG = str(ROOT / "configs/text_classifier.py")
+WORDS = {"fruit": ["apple", "pear", "plum"], "tools": ["hammer", "saw", "drill"]}
+
+
+def sentence(random, label):
+    words = [*random.choice(WORDS[label], 2), *random.choice(["the", "a", "old", "new"], 3)]
+    return " ".join(random.permutation(words)[: random.integers(3, 6)])
+
+
+@pytest.fixture
+def config(tmp_path):
+    random = np.random.default_rng(0)
+    rows = [(sentence(random, label), label) for label in list(WORDS) * 40]
+    with open(tmp_path / "texts.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    c = configs.load(CONFIG)
+    c.data.update({"path": str(tmp_path / "texts.csv"), "buckets": 2, "min_count": 1})
+    c.model.update({"embed": 4, "hidden": 4, "dropout_in": 0.0, "dropout_out": 0.0})
+    c.batch_size = 8
+    return c
+
+
+def test_the_splits_hold_every_row_once_and_the_test_rows_choose_nothing(config):
+    task = tasks.make(config)
+    record = task.describe_data()
+    assert record["texts"] == {"train": 58, "valid": 6, "test": 16}
+    assert record["classes"] == 2 and record["padding"] < 0.2
+    config.data.split = "position"
+    by_position = tasks.make(config)
+    assert by_position._texts["test"].labels == ("fruit", "tools") * 8
+
+
+def test_the_loss_is_the_mean_over_the_texts_of_an_epoch_whatever_the_buckets(config):
+    task = tasks.make(config)
+    params, key = task.init(jax.random.key(0)), jax.random.key(1)
+    order, total, weight = task.order("train", 0), 0.0, 0.0
+    for i in range(task.steps_per_epoch("train")):
+        batch = task.gather(task.data("train"), task.indices(order, jnp.int32(i), 0))
+        sums, _ = task.loss(params, (), batch, key)
+        total += float(sums["loss"].total)
+        weight += float(sums["loss"].weight)
+    arrays = task._arrays["train"]
+    log_p = evaluation.log_p(task, params, arrays)[0]
+    want = -log_p[np.arange(58), arrays["labels"]].sum()
+    assert weight == 58 and total == pytest.approx(want, rel=1e-5)
+
+
+def test_smoothing_and_balance_are_what_they_say(config):
+    config.smoothing, config.balance = 0.1, True
+    task = tasks.make(config)
+    params = task.init(jax.random.key(0))
+    batch = task.gather(task.data("train"), task.indices(task.order("train", 0), 0, 0))
+    sums, _ = task.loss(params, (), batch, jax.random.key(1))
+    log_p = np.asarray(
+        jax.nn.log_softmax(task.model.apply(params, batch["tokens"], batch["lengths"]))
+    )
+    labels, weights = np.asarray(batch["labels"]), np.asarray(batch["weights"])
+    nats = -0.9 * log_p[np.arange(8), labels] - 0.1 * log_p.mean(axis=1)
+    assert float(sums["loss"].total) == pytest.approx((nats * weights).sum(), rel=1e-5)
+    counts = np.bincount(task._arrays["train"]["labels"])
+    np.testing.assert_allclose(task.data("train")["weights"][:5].max(), 58 / 2 / counts.min())
+
+
+def test_measures_are_those_of_hand_made_tables():
+    log_p = np.log([[0.7, 0.2, 0.1], [0.4, 0.5, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    got = evaluation.metrics(log_p, np.array([0, 0, 1, -1]))
+    assert got["accuracy"] == 0.5
+    assert got["loss"] == pytest.approx(-np.log([0.7, 0.4, 0.8]).mean())
+    f1 = [2 * 1 / (1 + 2), 2 * 1 / (2 + 1), 0.0]
+    assert got["macro_f1"] == pytest.approx(np.mean(f1))
+
+
+def test_the_temperature_is_the_one_of_the_lowest_loss():
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(400, 3))
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    labels = np.array([random.choice(3, p=row) for row in p])
+    sure = evaluation.mixed(np.log(p)[None] * 4)
+    found = evaluation.temperature(sure, labels)
+    assert 3 < found < 5.5
+
+    def loss(at):
+        return evaluation.metrics(evaluation.mixed(sure[None], at), labels)["loss"]
+
+    assert loss(found) <= min(loss(found * 1.05), loss(found / 1.05))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_run_learns_shows_and_predicts(config, tmp_path, capsys, members):
+    run = tmp_path / "run"
+    argv = ["train.py", f"--config={CONFIG}", f"--run={run}", "--config.batch_size=8"]
+    settings = {
+        "data.path": config.data.path, "data.buckets": 2, "data.min_count": 1, "model.embed": 4,
+        "model.hidden": 4, "steps": 120, "eval_every": 60, "optimizer.learning_rate": 0.02,
+        "ensemble.members": members, "optimizer.warmup_steps": 0,
+    }  # fmt: skip
+    argv += [f"--config.{key}={value}" for key, value in settings.items()]
+    assert cli.run(train.main, argv) == 0
+    result = json.loads((run / "result.json").read_text())
+    assert result["metrics"]["test_accuracy"] > 0.9
+    assert "right class" in capsys.readouterr().out
+    for name in ("summary.txt", "mistakes.txt", "confusion.csv", "plots/confusion.png"):
+        assert (run / name).stat().st_size
+    texts = ["the old apple", "a new hammer", "", "zzz qqq"]
+    (tmp_path / "in.txt").write_text("\n".join(texts) + "\n")
+    with open(tmp_path / "in.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("id", "text"), *enumerate(texts)])
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    answers = []
+    for name in ("in.txt", "in.csv", "in.jsonl"):
+        assert cli.run(predict.main, ["predict", f"--run={run}", f"--input={tmp_path / name}"]) == 0
+        answers.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    assert answers[0] == answers[1] == answers[2]
+    assert [row["label"] for row in answers[0][:2]] == ["fruit", "tools"]
+    assert [row.get("known", True) for row in answers[0]] == [True, True, False, False]
+    assert sum(answers[0][2]["probabilities"].values()) == pytest.approx(1)
+
+
+FAULTS = {
+    "in.csv": ("id,texts\n1,a\n", "did you mean 'texts'?"),
+    "ragged.csv": ("id,text\n1\n", "line 2: 1 fields"),
+    "in.jsonl": ('{"text": 1}\n', "'text' must be a string"),
+    "broken.jsonl": ("{\n", "line 1: not JSON"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_of_predictions_are_told_with_their_line(tmp_path, name):
+    from zoo.tasks.classification.predict import _batches
+
+    content, words = FAULTS[name]
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError) as caught:
+        list(_batches(str(tmp_path / name), "text"))
+    assert words in str(caught.value)
+
+
+def test_one_class_is_refused_and_a_strange_label_in_the_test_part_is_said(
+    config, tmp_path, capsys
+):
+    (tmp_path / "one.csv").write_text("text,label\n" + "a,x\n" * 20)
+    config.data.path = str(tmp_path / "one.csv")
+    with pytest.raises(DataError, match="one class, 'x'"):
+        tasks.make(config).describe_data()
+    (tmp_path / "train.csv").write_text("text,label\n" + "a b,x\nc d,y\n" * 20)
+    (tmp_path / "test.csv").write_text("text,label\na b,x\nc,z\n")
+    config.data.update(
+        {"path": str(tmp_path / "train.csv"), "test_path": str(tmp_path / "test.csv")}
+    )
+    record = tasks.make(config).describe_data()
+    assert "training has no 'z'" in capsys.readouterr().err
+    assert record["test_texts_seen_in_training"] == 1

@@ -1,0 +1,1 @@
+"""Text classification: which of several classes a text is of."""

@@ -1,0 +1,82 @@
+"""The keys of a text classification config, and what they may be."""
+
+from ml_collections import ConfigDict
+
+from zoo.config import base, choose, require
+from zoo.tasks import Metric
+
+METRICS = {
+    "test_accuracy": Metric("test texts, right class", "share", "higher"),
+    "test_macro_f1": Metric(
+        "F1 of test texts, mean over the classes", "1 = always right", "higher"
+    ),
+    "test_ece": Metric(
+        "calibration error of test probabilities, 15 bins", "0 = as sure as right", "lower"
+    ),
+}
+
+
+def defaults() -> ConfigDict:
+    """The keys of the task, with their defaults, upon those that every config has."""
+    c = base()
+    c.task = "classification"
+    c.data = {
+        "name": "docs",
+        "path": "",  # a CSV file, JSON lines, or a folder with a file or sub-folder a class
+        "test_path": "",  # the same, with texts to test on
+        "text": "text",  # column or key
+        "label": "label",
+        "skip_unreadable": False,  # files of a folder that are no text
+        "symbols": "words",  # or characters, bytes
+        "lowercase": True,
+        "min_count": 2,  # rarer words are the unknown one
+        "most": 30_000,  # words of the vocabulary
+        "limit": 400,  # symbols of a text that are read, from its beginning
+        "buckets": 6,
+        "split": "stratified",  # or position: the last rows test
+        "valid": 0.1,  # of the training rows, drawn from each class
+        "test": 0.2,  # where there is no test_path
+    }
+    c.model = {
+        "cell": "lstm",
+        "embed": 128,
+        "hidden": 128,
+        "layers": 1,
+        "bidirectional": True,
+        "pool": "max",
+        "dropout": 0.0,
+        "dropout_in": 0.3,
+        "dropout_out": 0.3,
+        "weight_drop": 0.0,
+    }
+    c.smoothing = 0.0  # of the labels: this share goes to all classes alike
+    c.balance = False  # each class weighs the same, however many texts it has
+    c.word_drop = 0.0  # share of the symbols that are read as unknown in training
+    c.ensemble = {"members": 1}
+    c.best.update({"metric": "valid_accuracy", "mode": "max"})
+    return c
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a key out of range."""
+    from zoo.cells import CELLS  # not for --help
+    from zoo.data.text.labelled_sets import SETS
+    from zoo.data.text.vocabulary import KINDS
+    from zoo.models.classifier import POOLS
+
+    if not config.data.path:
+        choose(config, "data.name", SETS)
+    choose(config, "data.symbols", KINDS)
+    choose(config, "data.split", ("stratified", "position"))
+    choose(config, "model.cell", CELLS)
+    choose(config, "model.pool", POOLS)
+    for key in ("best.metric", "target.metric"):
+        choose(config, key, ("valid_loss", "valid_accuracy", "valid_macro_f1", ""))
+    keys = ("batch_size", "data.min_count", "data.limit", "data.buckets", "ensemble.members")
+    for key in (*keys, "model.embed", "model.hidden", "model.layers"):
+        require(config, key, 1)
+    require(config, "data.most", 2)
+    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
+        require(config, f"model.{key}", 0, 0.99)
+    for key in ("smoothing", "word_drop", "data.valid", "data.test"):
+        require(config, key, 0, 0.99)

@@ -1,0 +1,89 @@
+"""Probabilities of many texts, and how right and how sure they are. NumPy, float64."""
+
+from functools import partial
+
+import jax
+import numpy as np
+from jax import lax
+
+from zoo.data.buckets import bucket_of
+from zoo.tasks.labels import calibration_error
+
+_ROWS = 64  # texts of a call
+
+
+def log_p(task, params, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """log P(class | text) by each member, (members, n, C), of texts as ``task.padded`` gives them."""
+    tokens, lengths = arrays["tokens"], arrays["lengths"]
+    out = np.zeros((max(1, task.members), len(lengths), len(task.classes)))
+    bucket = bucket_of(lengths, task.widths)
+    for b, width in enumerate(task.widths):
+        mine = np.flatnonzero(bucket == b)
+        for i in range(0, len(mine), _ROWS):
+            rows = mine[i : i + _ROWS]
+            filled = np.pad(rows, (0, _ROWS - len(rows)), mode="edge")
+            got = _members(
+                task.model, bool(task.members), params, tokens[filled, :width], lengths[filled]
+            )
+            out[:, rows] = np.asarray(got, np.float64)[:, : len(rows)]
+    return out
+
+
+def mixed(each: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """log of the mean of the members' probabilities (members, n, C) -> (n, C), over ``temperature``."""
+    highest = each.max(axis=0)
+    scores = (highest + np.log(np.mean(np.exp(each - highest), axis=0))) / temperature
+    return scores - _log_sum(scores)
+
+
+def metrics(log_p: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """loss (nats a text), accuracy, macro_f1 and ece of log P (n, C); a label of -1 is never right, and
+    not in the loss."""
+    told, known = log_p.argmax(axis=1), labels >= 0
+    chosen = log_p[known, labels[known]]
+    right = told == labels
+    return {
+        "loss": float(-chosen.mean()) if known.any() else float("nan"),
+        "accuracy": float(right.mean()),
+        "macro_f1": float(f1(told, labels, log_p.shape[1]).mean()),
+        "ece": calibration_error(np.exp(log_p.max(axis=1)), right),
+    }
+
+
+def f1(told: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """F1 of each class that a label or an answer names."""
+    hits = np.bincount(told[told == labels], minlength=classes)
+    named = np.bincount(told, minlength=classes) + np.bincount(
+        labels[labels >= 0], minlength=classes
+    )
+    return 2 * hits[named > 0] / named[named > 0]
+
+
+def temperature(log_p: np.ndarray, labels: np.ndarray) -> float:
+    """What log P (n, C) is divided by for the lowest loss on these labels, from 1/20 to 20 (Guo et al.
+    2017); by golden-section search, since the loss has one minimum."""
+    low, high = np.log(0.05), np.log(20.0)
+    golden = (5**0.5 - 1) / 2
+
+    def loss(at):
+        scores = log_p / np.exp(at)
+        scores = scores - _log_sum(scores)
+        return -scores[np.arange(len(labels)), labels].mean()
+
+    for _ in range(40):
+        a, b = high - golden * (high - low), low + golden * (high - low)
+        low, high = (low, b) if loss(a) < loss(b) else (a, high)
+    return float(np.exp((low + high) / 2))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _members(model, several, params, tokens, lengths):
+    def one(params):
+        return jax.nn.log_softmax(model.apply(params, tokens, lengths))
+
+    return lax.map(one, params) if several else one(params)[None]
+
+
+def _log_sum(scores):
+    highest = scores.max(axis=1, keepdims=True)
+    return highest + np.log(np.exp(scores - highest).sum(axis=1, keepdims=True))
