@@ -6,7 +6,7 @@ single words that are recognised (test_accuracy_single_words).
 
     python train.py --config=configs/language_detector.py                   7 s       0.934   as its source
     python train.py --config=configs/language_detector.py:source_window50   52 s      0.923   windows of 50
-    python train.py --config=configs/language_detector.py:source_20_epochs  17 s      0.9407  more epochs
+    python train.py --config=configs/language_detector.py:source_20_epochs  17 s      0.9406  more epochs
     python train.py --config=configs/language_detector.py:english_french    101 s     0.9554  12 members
     python train.py --config=configs/language_detector.py:genesis           68 s      0.9841  more text
     python train.py --config=configs/language_detector.py:world             10.6 min  0.702   27 languages
