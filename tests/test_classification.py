@@ -138,7 +138,7 @@ def test_a_run_learns_shows_and_predicts(config, tmp_path, capsys, members):
 FAULTS = {
     "in.csv": ("id,texts\n1,a\n", "did you mean 'texts'?"),
     "ragged.csv": ("id,text\n1\n", "line 2: 1 fields"),
-    "in.jsonl": ('{"text": 1}\n', "'text' must be a string"),
+    "in.jsonl": ('{"text": 1}\n', "'text' is 1, must be a string"),
     "broken.jsonl": ("{\n", "line 1: not JSON"),
 }
 

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -120,49 +122,33 @@ def _sizes(n, valid, test):
     return round(n * valid), round(n * test)
 
 
-def _sheet(path, text, label):
-    content, name = read_text(path), repr(str(path))
-    first = content.split("\n", 1)[0]
-    reader = csv.reader(
-        io.StringIO(content), delimiter=max(_DELIMITERS, key=first.count), strict=True
-    )
-    texts, labels, columns = [], [], None
+def sheet_rows(lines: Iterable[str], name: str, columns: dict[str, str]) -> Iterator[list[str]]:
+    """The cells of some columns of a CSV file, a row after the other; the first line names the columns.
+
+    columns: role -> column, as --config.data.ROLE names it; ``name`` is what errors call the file
+    """
+    lines = iter(lines)
+    first = next(lines, "")
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
-        for row in reader:
-            if not row:
-                continue
-            if columns is None:
-                columns = _columns(name, row, text, label)
-                width = len(row)
-                continue
-            if len(row) != width:
+        header = [cell.strip() for cell in next(reader, [])]
+        places = [_column(name, header, role, column) for role, column in columns.items()]
+        for row in filter(None, reader):
+            if len(row) != len(header):
                 raise DataError(
-                    f"{name}, line {reader.line_num}: {len(row)} fields, the header has {width}; a text "
-                    "with commas or line breaks stands in quotation marks"
+                    f"{name}, line {reader.line_num}: {len(row)} fields, the header has {len(header)}; a "
+                    "text with commas or line breaks stands in quotation marks"
                 )
-            texts.append(row[columns[0]])
-            labels.append(row[columns[1]])
+            yield [row[i] for i in places]
     except csv.Error as error:
         raise DataError(f"{name}, line {reader.line_num}: {error}") from None
-    return Labelled(tuple(texts), tuple(labels))
 
 
-def _columns(name, header, text, label):
-    header = [cell.strip() for cell in header]
-    for role, wanted in (("text", text), ("label", label)):
-        if header.count(wanted) > 1:
-            raise DataError(f"{name}: two columns are named {wanted!r}")
-        if wanted not in header:
-            error = unknown_name("column", wanted, header)
-            raise DataError(
-                f"{name}: --config.data.{role}={wanted}: {error}; the first line must name the columns"
-            )
-    return header.index(text), header.index(label)
-
-
-def _json_lines(path, text, label):
-    name, texts, labels = repr(str(path)), [], []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+def json_rows(lines: Iterable[str], name: str, keys: dict[str, str]) -> Iterator[list[Any]]:
+    """The values of some keys of an object a line; ``keys`` as the columns of ``sheet_rows``. That of the
+    role "text" is a string."""
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         at = f"{name}, line {number}"
@@ -172,18 +158,41 @@ def _json_lines(path, text, label):
             raise DataError(f"{at}: not JSON; one object a line is needed") from None
         if not isinstance(record, dict):
             raise DataError(f"{at}: {type(record).__name__}, must be an object")
-        for role, key in (("text", text), ("label", label)):
+        for role, key in keys.items():
             if key not in record:
                 error = unknown_name("key", key, record)
                 raise DataError(f"{at}: --config.data.{role}={key}: {error}")
-        if not isinstance(record[text], str):
-            raise DataError(f"{at}: {text!r} is {record[text]!r}, must be a string")
-        if not isinstance(record[label], str | int | bool):
-            raise DataError(
-                f"{at}: {label!r} is {record[label]!r}, must be a string or a whole number"
-            )
-        texts.append(record[text])
-        labels.append(str(record[label]))
+        text = record[keys["text"]]
+        if not isinstance(text, str):
+            raise DataError(f"{at}: {keys['text']!r} is {text!r}, must be a string")
+        yield [record[key] for key in keys.values()]
+
+
+def _sheet(path, text, label):
+    lines = io.StringIO(read_text(path))
+    rows = list(sheet_rows(lines, repr(str(path)), {"text": text, "label": label}))
+    return Labelled(tuple(t for t, _ in rows), tuple(given for _, given in rows))
+
+
+def _column(name, header, role, column):
+    if header.count(column) > 1:
+        raise DataError(f"{name}: two columns are named {column!r}")
+    if column not in header:
+        error = unknown_name("column", column, header)
+        raise DataError(
+            f"{name}: --config.data.{role}={column}: {error}; the first line must name the columns"
+        )
+    return header.index(column)
+
+
+def _json_lines(path, text, label):
+    name, texts, labels = repr(str(path)), [], []
+    rows = json_rows(read_text(path).split("\n"), name, {"text": text, "label": label})
+    for content, given in rows:
+        if not isinstance(given, str | int | bool):
+            raise DataError(f"{name}: {label!r} is {given!r}, must be a string or a whole number")
+        texts.append(content)
+        labels.append(str(given))
     return Labelled(tuple(texts), tuple(labels))
 
 

@@ -3,6 +3,7 @@
 from ml_collections import ConfigDict
 
 from zoo.config import base, choose, require
+from zoo.errors import UserError
 from zoo.tasks import Metric
 
 METRICS = {
@@ -78,5 +79,9 @@ def check(config: ConfigDict) -> None:
     require(config, "data.most", 2)
     for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
         require(config, f"model.{key}", 0, 0.99)
+    if not config.data.valid and config.best.metric:
+        raise UserError(
+            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
+        )
     for key in ("smoothing", "word_drop", "data.valid", "data.test"):
         require(config, key, 0, 0.99)

@@ -1,14 +1,13 @@
 """The classes of texts, for ``zoo.predict``."""
 
-import csv
-import json
+import io
 import sys
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
-from zoo.data.text import lines
-from zoo.errors import UserError, nearest
+from zoo.data.text import labelled, lines
+from zoo.errors import UserError
 
 FLAGS = (("integer", "top", 5, "classes a text, the likeliest first; 0 for all"),)
 _TEXTS = 512  # that are read at once
@@ -48,56 +47,19 @@ def _batches(path, column):
         if kind not in (".csv", ".jsonl", ".ndjson"):
             yield from lines.batches(file, path)
             return
-        texts = _column(path, column) if kind == ".csv" else _key(file, path, column)
+        name, wanted = f"--input={path}", {"text": column}
+        if kind == ".csv":
+            rows = labelled.sheet_rows(_text(file, name), name, wanted)
+        else:
+            rows = labelled.json_rows(chain.from_iterable(lines.batches(file, path)), name, wanted)
+        texts = (text for (text,) in rows)
         while batch := list(islice(texts, _TEXTS)):
             yield batch
 
 
-def _column(path, column):
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            header = [cell.strip() for cell in next(reader, [])]
-            at = header.index(_known(column, header, f"--input={path}: no column"))
-            for row in reader:
-                if row and len(row) != len(header):
-                    raise UserError(
-                        f"--input={path}, line {reader.line_num}: {len(row)} fields, the header has "
-                        f"{len(header)}"
-                    )
-                if row:
-                    yield row[at]
-        except csv.Error as error:
-            raise UserError(f"--input={path}, line {reader.line_num}: {error}") from None
-        except UnicodeDecodeError:
-            raise UserError(
-                f"--input={path}: not UTF-8 after line {reader.line_num}: convert it"
-            ) from None
-
-
-def _key(file, path, key):
-    number = 0
-    for batch in lines.batches(file, path):
-        for line in batch:
-            number += 1
-            if not line.strip():
-                continue
-            at = f"--input={path}, line {number}"
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                raise UserError(f"{at}: not JSON; one object a line is needed") from None
-            if not isinstance(record, dict):
-                raise UserError(f"{at}: must be an object")
-            text = record[_known(key, record, f"{at}: no key")]
-            if not isinstance(text, str):
-                raise UserError(f"{at}: {key!r} must be a string")
-            yield text
-
-
-def _known(name, names, fault):
-    if name in names:
-        return name
-    near = nearest(name, names)
-    hint = f"; did you mean {near!r}?" if near else f"; there are {', '.join(names)}"
-    raise UserError(f"{fault} {name!r}, which the run read its texts from{hint}")
+def _text(file, name):
+    try:
+        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            yield from text
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name}: not UTF-8 ({error.reason}): convert it to UTF-8") from None

@@ -110,8 +110,13 @@ class ClassificationTask(Task):
     @cached_property
     def widths(self) -> tuple[int, ...]:
         """The steps that a batch of each bucket has."""
-        lengths = [len(self._encode(t)) for t in self._texts["train"].texts]
-        return buckets.widths(np.array(lengths), self.config.data.buckets)
+        lengths = [len(ids) for ids in self._train_ids]
+        lengths = np.minimum(lengths, self.config.data.limit)
+        return buckets.widths(lengths, self.config.data.buckets)
+
+    @cached_property
+    def _train_ids(self):
+        return [self._encode(text) for text in self._texts["train"].texts]
 
     @cached_property
     def model(self) -> Classifier:
@@ -121,16 +126,19 @@ class ClassificationTask(Task):
 
     @cached_property
     def _arrays(self):
-        return {split: self._array(texts) for split, texts in self._texts.items()}
-
-    def _array(self, texts):
-        index = {label: i for i, label in enumerate(self.classes)}
-        labels = np.array([index.get(label, -1) for label in texts.labels], np.int32)
-        return self.padded(texts.texts) | {"labels": labels}
+        index, arrays = {label: i for i, label in enumerate(self.classes)}, {}
+        for split, (texts, given, _) in self._texts.items():
+            labels = np.array([index.get(label, -1) for label in given], np.int32)
+            each = self._train_ids if split == "train" else map(self._encode, texts)
+            arrays[split] = self._padded(each) | {"labels": labels}
+        return arrays
 
     def padded(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """tokens (n, width of the last bucket) and lengths (n,), int32, of any texts."""
-        each = [self._encode(text)[: self.widths[-1]] for text in texts]
+        return self._padded(map(self._encode, texts))
+
+    def _padded(self, each):
+        each = [ids[: self.widths[-1]] for ids in each]
         tokens = np.zeros((len(each), self.widths[-1]), np.int32)
         for row, ids in zip(tokens, each, strict=True):
             row[: len(ids)] = ids
@@ -148,7 +156,7 @@ class ClassificationTask(Task):
             "vocabulary": self.vocabulary.size,
             "widths": self.widths,
             "padding": round(buckets.padding(lengths, self.widths), 4),
-            "cut": int(sum(len(self._whole(t)) > self.config.data.limit for t in train.texts)),
+            "cut": sum(len(ids) > self.config.data.limit for ids in self._train_ids),
             "test_texts_seen_in_training": labelled.in_both(train, self._texts["test"]),
         }
         if strange := sorted(set(self._texts["test"].labels) - set(self.classes)):
@@ -257,11 +265,8 @@ class ClassificationTask(Task):
     def _prepared(self, text):
         return corpus.prepare(text, self.config.data.lowercase).replace("\n", " ")
 
-    def _whole(self, text):
-        return self.vocabulary.encode(self._prepared(text))
-
     def _encode(self, text):
-        return self._whole(text)[: self.config.data.limit]
+        return self.vocabulary.encode(self._prepared(text))
 
     def _save(self, run):
         record = {
