@@ -107,6 +107,12 @@ def stratified(data: Labelled, valid: float, test: float, seed: int) -> dict[str
     return {name: np.sort(np.concatenate(rows)) for name, rows in parts.items()}
 
 
+def distinct(data: Labelled) -> Labelled:
+    """The first of texts that are the same, in their order."""
+    rows = {text: i for i, text in reversed(list(enumerate(data.texts)))}
+    return data.take(np.sort(list(rows.values())))
+
+
 def in_both(one: Labelled, other: Labelled) -> int:
     """How many texts of ``other`` are texts of ``one`` too."""
     known = set(one.texts)

@@ -3,33 +3,63 @@
 import csv
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from zoo.data.files import write_bytes
 from zoo.data.text.labelled import Labelled
+from zoo.tasks.classification import baselines
 
 _MISTAKES, _SHOWN = 30, 300  # mistakes, and characters of each
 _NAMED = 30  # classes whose names a plot has room for
 
 
-def write(
-    run: Path,
-    classes: list[str],
-    test: Labelled,
-    labels: np.ndarray,
-    log_p: np.ndarray,
-    metrics: dict,
-) -> None:
-    """Writes summary.txt, confusion.csv, mistakes.txt, plots/confusion.png and plots/reliability.png."""
-    told = log_p.argmax(axis=1)
+class Answers(NamedTuple):
+    """The answers to the test texts: their classes by name, the texts, the class of each (n,), -1 for one
+    that training never saw, and log P (n, C)."""
+
+    classes: list[str]
+    test: Labelled
+    labels: np.ndarray
+    log_p: np.ndarray
+
+    @property
+    def told(self) -> np.ndarray:
+        """The likeliest class of each text, (n,)."""
+        return self.log_p.argmax(axis=1)
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """The texts with another class than that, those first whose own was thought the least likely."""
+        there = self.log_p[np.arange(len(self.labels)), np.maximum(self.labels, 0)]
+        own = np.where(self.labels >= 0, there, -np.inf)
+        wrong = np.flatnonzero(self.told != self.labels)
+        return wrong[np.argsort(own[wrong], kind="stable")]
+
+
+def exemplary(answers: Answers) -> list[int]:
+    """A few texts to look at closely: right ones of several classes, and the worst mistakes."""
+    right = np.flatnonzero(answers.told == answers.labels)
+    _, first = np.unique(answers.labels[right], return_index=True)
+    spread = right[first[:: max(1, len(first) // 3)]][:3]
+    return [int(i) for i in (*spread, *answers.wrong[:3])]
+
+
+def write(run: Path, answers: Answers, metrics: dict) -> None:
+    """Writes summary.txt, confusion.csv, mistakes.txt, plots/confusion.png, plots/reliability.png, and of a
+    learning curve plots/curve.png."""
+    classes, labels, told = answers.classes, answers.labels, answers.told
     known = labels >= 0
     table = np.zeros((len(classes), len(classes)), int)
     np.add.at(table, (labels[known], told[known]), 1)
     write_bytes(run / "confusion.csv", _confusion(classes, table).encode())
-    write_bytes(run / "mistakes.txt", _mistakes(classes, test, labels, log_p).encode())
+    write_bytes(run / "mistakes.txt", _mistakes(answers).encode())
     write_bytes(run / "summary.txt", _summary(classes, table, metrics).encode())
-    _plots(run, classes, table, np.exp(log_p.max(axis=1)), told == labels)
+    (run / "plots").mkdir(exist_ok=True)
+    _plots(run, classes, table, np.exp(answers.log_p.max(axis=1)), told == labels)
+    if "curve_texts" in metrics:
+        _curve(run, metrics)
 
 
 def _summary(classes, table, metrics):
@@ -38,6 +68,7 @@ def _summary(classes, table, metrics):
         f"  right class           {metrics['test_accuracy']:.4f}",
         f"  F1, mean of classes   {metrics['test_macro_f1']:.4f}",
         f"  calibration error     {metrics['test_ece']:.4f}",
+        *_others(metrics),
         "",
         f"{'class':40} {'texts':>6} {'right':>6} {'told':>6} {'F1':>6}",
     ]
@@ -59,18 +90,47 @@ def _confusion(classes, table):
     return out.getvalue()
 
 
-def _mistakes(classes, test, labels, log_p):
+def _others(metrics):
+    """Lines on the baselines, where they were asked, and on a learning curve."""
+    lines = []
+    for name, words in baselines.NAMES.items():
+        if f"{name}_accuracy" in metrics:
+            right, seconds = (metrics[f"{name}_{key}"] for key in ("accuracy", "seconds"))
+            lines.append(f"  {words:21} {right:.4f}, in {seconds:.1f} s")
+    if "curve_texts" in metrics:
+        pairs = zip(metrics["curve_texts"], metrics["curve_accuracy"], strict=True)
+        lines += [f"  of {n:6d} texts         {right:.4f}" for n, right in pairs]
+    return lines
+
+
+def _mistakes(answers):
     """The texts whose own class was thought the least likely."""
-    own = np.where(labels >= 0, log_p[np.arange(len(labels)), np.maximum(labels, 0)], -np.inf)
-    wrong = np.flatnonzero(log_p.argmax(axis=1) != labels)
-    lines = [f"{len(wrong)} of {len(labels)} test texts are told wrong; the worst first", ""]
-    for i in wrong[np.argsort(own[wrong], kind="stable")][:_MISTAKES]:
-        told = log_p[i].argmax()
-        text = " ".join(test.texts[i].split())
+    wrong, count = answers.wrong, len(answers.labels)
+    lines = [f"{len(wrong)} of {count} test texts are told wrong; the worst first", ""]
+    for i in wrong[:_MISTAKES]:
+        own = np.exp(answers.log_p[i, answers.labels[i]]) if answers.labels[i] >= 0 else 0.0
+        text = " ".join(answers.test.texts[i].split())
         text = text if len(text) <= _SHOWN else text[:_SHOWN] + " …"
-        lines.append(f"{test.labels[i]} ({np.exp(own[i]):.4f}), told {classes[told]}")
+        told = answers.classes[answers.told[i]]
+        lines.append(f"{answers.test.labels[i]} ({own:.4f}), told {told}")
         lines.append(f"    {text}")
     return "\n".join(lines) + "\n"
+
+
+def _curve(run, metrics):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    axes.plot(metrics["curve_texts"], metrics["curve_accuracy"], "o-")
+    axes.set(xlabel="texts to learn from", ylabel="right class of test texts", xscale="log")
+    axes.set_xticks(metrics["curve_texts"], [str(int(n)) for n in metrics["curve_texts"]])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    figure.savefig(run / "plots/curve.png", dpi=110)
+    pyplot.close(figure)
 
 
 def _plots(run, classes, table, confidence, right):
@@ -79,7 +139,6 @@ def _plots(run, classes, table, confidence, right):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    (run / "plots").mkdir(exist_ok=True)
     size = float(np.clip(2 + 0.35 * len(classes), 5, 12))
     figure, axes = pyplot.subplots(figsize=(size + 1, size), layout="constrained")
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
