@@ -12,12 +12,13 @@ import numpy as np
 
 from zoo.data.errors import DataError
 from zoo.data.files import write_bytes
-from zoo.data.text.corpus import read_text
+from zoo.data.text.records import checked_ids, read_record
+from zoo.data.text.vocabulary import UNKNOWN
 
 START = 0
 # Scripts that are written without spaces between words.
 UNSPACED = {"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"}
-_FORMAT = "lstm-zoo alphabet 1"
+FORMAT = "lstm-zoo alphabet 1"
 
 
 @cache
@@ -55,6 +56,7 @@ class Alphabet(NamedTuple):
 
     scripts: tuple[str, ...]
     characters: tuple[str, ...]
+    kind = "alphabet"  # no field: what ``zoo.data.text.tokenizers`` calls it
 
     @classmethod
     def from_texts(cls, texts: Sequence[str], min_count: int = 2) -> "Alphabet":
@@ -70,6 +72,11 @@ class Alphabet(NamedTuple):
         """Number of ids."""
         return 2 + len(self.scripts) + len(self.characters)
 
+    @property
+    def unknown_ids(self) -> tuple[int, ...]:
+        """Ids of the unknown symbols: the one for whatever has no other, then one a script."""
+        return tuple(range(1, 2 + len(self.scripts)))
+
     def encode(self, text: str) -> np.ndarray:
         """Ids (N,) int32 of a text of N code points; any text will do. The start is not put in."""
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -77,28 +84,49 @@ class Alphabet(NamedTuple):
         ids = np.array([self._id(chr(p)) for p in distinct.tolist()], np.int32)
         return ids[index] if len(ids) else ids
 
+    def decode(self, ids: np.ndarray) -> str:
+        """Text of ids (N,), integers: the start is nothing, each unknown symbol U+FFFD.
+
+        Raises DataError for ids that are no integers in [0, size).
+        """
+        symbols = ("", *(UNKNOWN for _ in self.unknown_ids), *self.characters)
+        return "".join(symbols[i] for i in checked_ids(ids, self.size).tolist())
+
+    def unknown(self, text: str) -> list[str]:
+        """The characters of a text that are not in the alphabet, sorted."""
+        return sorted(set(text).difference(self.characters))
+
     def save(self, path: str | os.PathLike) -> None:
         """Writes the alphabet as JSON."""
-        record = {"format": _FORMAT, **self._asdict()}
-        write_bytes(path, (json.dumps(record, ensure_ascii=False, indent=0) + "\n").encode())
+        record = {"format": FORMAT, **self._asdict()}
+        text = json.dumps(record, ensure_ascii=False, indent=0) + "\n"
+        # A lone surrogate, which UTF-8 does not have, becomes an escape that JSON has too.
+        write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Alphabet":
         """The alphabet that ``save`` wrote. Raises DataError for anything else."""
-        try:
-            record = json.loads(read_text(path))
-            if record.pop("format") != _FORMAT:
-                raise ValueError
-            return cls(*(tuple(record[name]) for name in cls._fields))
-        except (ValueError, KeyError, AttributeError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"{os.fspath(path)!r} is no alphabet of this package") from None
+        record = read_record(path, "alphabet of this package", [FORMAT])
+        scripts, characters = (record.get(name) for name in cls._fields)
+        if not _distinct(scripts) or not _distinct(characters) or {*map(len, characters)} - {1}:
+            raise DataError(
+                f"{os.fspath(path)!r} is no alphabet of this package: 'scripts' must be a list of "
+                "names, 'characters' one of single characters, each there once"
+            )
+        return cls(tuple(scripts), tuple(characters))
 
     def _id(self, character):
         ids = _table(self)
         known = ids.get(character)
         return ids.get((script(character),), 1) if known is None else known
+
+
+def _distinct(symbols):
+    return (
+        isinstance(symbols, list)
+        and all(isinstance(s, str) for s in symbols)
+        and len(set(symbols)) == len(symbols)
+    )
 
 
 @lru_cache(maxsize=8)

@@ -12,11 +12,11 @@ import numpy as np
 from zoo.data.errors import DataError, unknown_name
 from zoo.data.files import write_bytes
 from zoo.data.text import words
-from zoo.data.text.corpus import read_text
+from zoo.data.text.records import checked_ids, read_record
 
 UNKNOWN = "\ufffd"
 KINDS = ("bytes", "characters", "words")
-_FORMAT = "lstm-zoo vocabulary 1"
+FORMAT = "lstm-zoo vocabulary 1"
 _BYTES = tuple(bytes([i]) for i in range(256))
 _SLICE = 1 << 22
 
@@ -72,6 +72,11 @@ class Vocabulary:
         """Number of ids; they are 0 to size - 1."""
         return len(self.symbols)
 
+    @property
+    def unknown_ids(self) -> tuple[int, ...]:
+        """The id of the unknown symbol; of bytes, none."""
+        return () if self.kind == "bytes" else (0,)
+
     def encode(self, text: str) -> np.ndarray:
         """Ids of a text: int32 (N,), N its characters, words, or bytes in UTF-8. Any text will do."""
         if self.kind == "bytes":
@@ -94,17 +99,7 @@ class Vocabulary:
 
         Raises DataError for ids that are no integers in [0, size).
         """
-        ids = np.asarray(ids).reshape(-1)
-        if not ids.size:
-            return ""
-        if not np.issubdtype(ids.dtype, np.integer):
-            raise DataError(f"ids of dtype {ids.dtype} cannot be decoded: they must be integers")
-        wrong = np.flatnonzero((ids < 0) | (ids >= self.size))
-        if wrong.size:
-            raise DataError(
-                f"id {ids[wrong[0]]} at position {wrong[0]} is in no vocabulary of {self.size} "
-                f"symbols: ids go from 0 to {self.size - 1}; was the text encoded with another one?"
-            )
+        ids = checked_ids(ids, self.size)
         if self.kind == "bytes":
             return ids.astype(np.uint8).tobytes().decode("utf-8", "replace")
         if self.kind == "words":
@@ -120,7 +115,7 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes JSON, whole or not at all. Raises DataError where it cannot be written."""
-        content = {"format": _FORMAT, "kind": self.kind}
+        content = {"format": FORMAT, "kind": self.kind}
         if self.kind != "bytes":
             content["symbols"] = self.symbols
         write_bytes(path, json.dumps(content).encode("ascii") + b"\n")
@@ -128,15 +123,8 @@ class Vocabulary:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Vocabulary":
         """Reads what ``save`` wrote. Raises DataError where the file is missing or not that."""
-        text = read_text(path)
+        content = read_record(path, "vocabulary", [FORMAT])
         name = repr(os.fspath(path))
-        try:
-            content = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            fault = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nesting"
-            raise DataError(f"{name} is no vocabulary: not JSON ({fault})") from None
-        if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise DataError(f"{name} is no vocabulary: its 'format' is not {_FORMAT!r}")
         kind = content.get("kind")
         if kind == "bytes":
             return cls(kind, _BYTES)

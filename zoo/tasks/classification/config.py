@@ -29,10 +29,10 @@ def defaults() -> ConfigDict:
         "text": "text",  # column or key
         "label": "label",
         "skip_unreadable": False,  # files of a folder that are no text
-        "symbols": "words",  # or characters, bytes
+        "symbols": "words",  # or characters, bytes, pieces, alphabet
         "lowercase": True,
         "min_count": 2,  # rarer words are the unknown one
-        "most": 30_000,  # words of the vocabulary
+        "most": 30_000,  # words or pieces of the vocabulary
         "drop_duplicates": False,  # texts that stand there before, with whatever label
         "stop_words": False,  # English ones are left out
         "limit": 400,  # symbols of a text that are read, from its beginning
@@ -82,7 +82,7 @@ def check(config: ConfigDict) -> None:
     """Raises UserError for a key out of range."""
     from zoo.cells import CELLS  # not for --help
     from zoo.data.text.labelled_sets import SETS
-    from zoo.data.text.vocabulary import KINDS
+    from zoo.data.text.tokenizers import KINDS
     from zoo.models.classifier import POOLS
 
     if not config.data.path:

@@ -17,7 +17,7 @@ def influence(task, params, text: str) -> tuple[list[str], np.ndarray, str]:
     arrays = task.padded([text])
     count = min(_SYMBOLS, int(arrays["lengths"][0]))
     tokens = np.repeat(arrays["tokens"], count + 1, axis=0)
-    tokens[1:][np.arange(count), np.arange(count)] = 0
+    tokens[1:][np.arange(count), np.arange(count)] = task.hidden_id
     lengths = np.repeat(arrays["lengths"], count + 1)
     log_p = task.mixed(evaluation.log_p(task, params, {"tokens": tokens, "lengths": lengths}))
     told = int(log_p[0].argmax())

@@ -23,9 +23,9 @@ from zoo import random
 from zoo.data import buckets
 from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
-from zoo.data.text import corpus, labelled, labelled_sets, stop_words, words
+from zoo.data.text import corpus, labelled, labelled_sets, stop_words, tokenizers, words
 from zoo.data.text.labelled import Labelled
-from zoo.data.text.vocabulary import Vocabulary
+from zoo.data.text.tokenizers import Tokenizer
 from zoo.models import Classifier, LanguageModel
 from zoo.tasks.classification import baselines, curve, evaluation, generative, looks, losses, show
 from zoo.tasks.classification.config import check
@@ -55,7 +55,7 @@ class ClassificationTask(Task):
     def rebuild(cls, config: ConfigDict, run: Path) -> "ClassificationTask":
         """The task of a run, with its own vocabulary, classes and temperature; no text is read."""
         task = cls(config)
-        task.vocabulary = Vocabulary.load(run / "vocabulary.json")
+        task.vocabulary = tokenizers.load(run / "vocabulary.json")
         record = json.loads(read_bytes(run / "classes.json"))
         task.classes, task.prior = record["classes"], np.array(record["prior"])
         task.widths, task.temperature = tuple(record["widths"]), record["temperature"]
@@ -108,11 +108,16 @@ class ClassificationTask(Task):
         return counts / counts.sum()
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> Tokenizer:
         """The symbols of the training texts."""
         d = self.config.data
         text = "\n".join(self.prepared(t) for t in self._texts["train"].texts)
-        return Vocabulary.from_text(text, d.symbols, d.min_count, d.most)
+        return tokenizers.make(d.symbols, text, d.min_count, d.most)
+
+    @property
+    def hidden_id(self) -> int:
+        """What a symbol is read as that is hidden from the model: the unknown one, or byte 0."""
+        return next(iter(self.vocabulary.unknown_ids), 0)
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
@@ -248,7 +253,7 @@ class ClassificationTask(Task):
             kept = random.keep(
                 jax.random.fold_in(key, _WORD_DROP), self.config.word_drop, tokens.shape
             )
-            tokens = jnp.where(kept, tokens, 0)
+            tokens = jnp.where(kept, tokens, self.hidden_id)
 
         def labelled(width):
             given = tokens[:, :width]
@@ -336,10 +341,9 @@ class ClassificationTask(Task):
         known, ``known`` is False, and the shares of the classes in training speak."""
         arrays = self.padded(texts)
         log_p = self.mixed(evaluation.log_p(self, params, arrays), self.temperature)
-        unknown = self.vocabulary.kind != "bytes"
         rows = []
         for ids, length, p in zip(arrays["tokens"], arrays["lengths"], np.exp(log_p), strict=True):
-            known = bool(ids[:length].any()) if unknown else bool(length)
+            known = not np.isin(ids[:length], self.vocabulary.unknown_ids).all()
             p = p if known else self.prior
             likely = np.argsort(-p, kind="stable")
             row = {
