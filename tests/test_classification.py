@@ -14,7 +14,7 @@ from zoo import cli, predict, tasks
 from zoo import config as configs
 from zoo.data.errors import DataError
 from zoo.errors import UserError
-from zoo.tasks.classification import evaluation
+from zoo.tasks.classification import baselines, curve, evaluation, looks, losses
 
 ROOT = Path(__file__).parent.parent
 CONFIG = str(ROOT / "configs/text_classifier.py")
@@ -169,3 +169,135 @@ def test_one_class_is_refused_and_a_strange_label_in_the_test_part_is_said(
     record = tasks.make(config).describe_data()
     assert "training has no 'z'" in capsys.readouterr().err
     assert record["test_texts_seen_in_training"] == 1
+
+
+def batch_of(task, params, i=0):
+    order = task.order("train", 0)
+    return task.gather(task.data("train"), task.indices(order, jnp.int32(i), 0))
+
+
+def test_a_change_of_the_embedding_is_as_large_as_asked_and_for_the_worse(config):
+    task = tasks.make(config)
+    params, key = task.init(jax.random.key(0)), jax.random.key(1)
+    batch = batch_of(task, params)
+    plain = task.loss(params, (), batch, key)[0]["loss"]
+    costs = []
+    for size in (0.01, 0.1, 1.0):
+        config.adversarial.size = size
+        both = task.loss(params, (), batch, key)[0]["loss"]
+        costs.append(float(both.total - plain.total))
+        assert both.weight == plain.weight
+    assert float(plain.total) < costs[0] < costs[1] < costs[2]
+    config.adversarial.update({"size": 0.1, "weight": 0.0, "virtual": 1.0})
+    without_labels = task.loss(params, (), batch, key)[0]["loss"]
+    assert 0 < float(without_labels.total - plain.total) < costs[1] - float(plain.total)
+
+    moved = []
+
+    class Spy:
+        def apply(self, params, given, *args, method, **options):
+            if method == "of_vectors":
+                moved.append(given)
+            return task.model.apply(params, given, *args, method=method, **options)
+
+    losses.labelled(config, Spy(), params, batch["tokens"][:, : task.widths[-1]], batch, key)
+    xs, last = moved[0], moved[-1]
+    within = (jnp.arange(len(xs))[:, None] < batch["lengths"][None])[..., None]
+    norms = [jnp.sqrt(jnp.sum(jnp.where(within, a, 0) ** 2, (0, 2))) for a in (xs, last - xs)]
+    np.testing.assert_allclose(norms[1] / norms[0], 0.1, rtol=1e-4)
+
+
+def test_the_first_epochs_foretell_words_and_then_the_labels_are_learned(config):
+    config.pretrain.update({"epochs": 2, "discriminate": 0.5})
+    task = tasks.make(config)
+    params, key = task.init(jax.random.key(0)), jax.random.key(1)
+    data, gradients = task.data("train"), []
+    for epoch in (1, 2):
+        at = task.indices(task.order("train", epoch), jnp.int32(0), 0)
+        batch = task.gather(data, at)
+
+        def cost(params, batch=batch):
+            return task.loss(params, (), batch, key)[0]["loss"].total
+
+        gradients.append(jax.grad(cost)(params)["params"])
+    for name in ("project", "symbol_bias", "kernel", "layer_0", "backward_0", "embedding"):
+        used = [any(np.any(a) for a in jax.tree.leaves(g[name])) for g in gradients]
+        want = [name not in ("kernel",), name not in ("project", "symbol_bias")]
+        assert used == want, name
+    assert task.phases() == (2,)
+    factors = [
+        task.rate_factor(f"params.{name}") for name in ("kernel", "layer_0.w_x", "embedding")
+    ]
+    assert factors == [1.0, 0.5, 0.25]
+
+
+def test_a_generative_classifier_is_bayes_rule(config):
+    config.objective, config.model.hidden = "generative", 4
+    task = tasks.make(config)
+    params = task.init(jax.random.key(0))
+    params = jax.tree.map(
+        lambda p: p + 0.3 * jax.random.normal(jax.random.key(p.size), p.shape), params
+    )
+    arrays = {k: v[:3] for k, v in task._arrays["test"].items()}
+    got = evaluation.log_p(task, params, arrays)[0]
+    for row, (tokens, length) in enumerate(zip(arrays["tokens"], arrays["lengths"], strict=True)):
+        scores = np.log(task.prior)
+        for label in range(2):
+            given = np.concatenate([[0], tokens[: length - 1]])[None]
+            _, logits = task.model.apply(params, jnp.asarray(given), None, jnp.array([label]))
+            log_p = jax.nn.log_softmax(logits[0])
+            scores[label] += sum(float(log_p[t, tokens[t]]) for t in range(length))
+        want = scores - np.logaddexp(*scores)
+        np.testing.assert_allclose(got[row], want, atol=1e-4)
+    batch = batch_of(task, params)
+    sums, _ = task.loss(params, (), batch, jax.random.key(1))
+    assert float(sums["loss"].weight) == float(batch["lengths"].sum())
+
+
+def test_members_of_a_curve_learn_from_ever_fewer_texts_of_each_class():
+    random = np.random.default_rng(0)
+    labels, bucket = random.integers(0, 3, 200), random.integers(0, 4, 200)
+    rows, sizes = curve.rows(labels, bucket, 4, seed=0), curve.sizes(labels, 4)
+    assert rows.shape == (4, 200) and sizes[0] == 200
+    np.testing.assert_array_equal(rows[0], np.arange(200))
+    for k in range(1, 4):
+        assert set(rows[k]) <= set(rows[k - 1]) and len(set(rows[k])) == sizes[k]
+        assert sizes[k] == sum(-(-n // 2**k) for n in np.bincount(labels))
+        assert set(labels[rows[k]]) == {0, 1, 2}
+        assert (bucket[rows[k]] <= np.maximum(bucket, bucket[rows[k]].min())).all()
+
+
+def test_stop_words_and_texts_that_stand_there_before_are_left_out(config, tmp_path):
+    content = "The apple isn't here,x\nThe apple isn't here,y\na saw of steel,y\n" * 3
+    (tmp_path / "stop.csv").write_text("text,label\n" + content)
+    config.data.update({"path": str(tmp_path / "stop.csv"), "valid": 0.0, "test": 0.0})
+    config.data.update({"stop_words": True, "drop_duplicates": True})
+    config.best.metric = ""
+    task = tasks.make(config)
+    assert task._texts["train"].texts == ("The apple isn't here", "a saw of steel")
+    assert [task.prepared(text) for text in task._texts["train"].texts] == ["apple", "saw steel"]
+
+
+def test_the_influence_of_a_word_is_what_the_answer_loses_without_it(config):
+    task = tasks.make(config)
+    params = task.init(jax.random.key(0))
+    params = jax.tree.map(lambda p: 3 * p, params)
+    symbols, values, told = looks.influence(task, params, "the old apple")
+    assert symbols == ["the", "old", "apple"]
+    for i in range(3):
+        changed = [*symbols[:i], "zzz", *symbols[i + 1 :]]
+        pair = [
+            task.posterior(params, [" ".join(t)])[0]["probabilities"][told]
+            for t in (symbols, changed)
+        ]
+        assert values[i] == pytest.approx(np.log(pair[0]) - np.log(pair[1]), abs=1e-6)
+
+
+def test_baselines_answer_the_same_texts():
+    pytest.importorskip("sklearn")
+    random = np.random.default_rng(0)
+    labels = np.array([0, 1] * 30)
+    texts = [sentence(random, list(WORDS)[label]) for label in labels]
+    scores = baselines.scores(texts[:40], labels[:40], texts[40:], labels[40:])
+    assert set(scores) == {f"{n}_{k}" for n in baselines.NAMES for k in ("accuracy", "seconds")}
+    assert min(scores[f"{name}_accuracy"] for name in baselines.NAMES) > 0.9

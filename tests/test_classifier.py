@@ -1,5 +1,7 @@
 """The classifier: a padded batch is its sequences, one by one, and padding does not change a bit."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -92,3 +94,40 @@ def test_any_cell_has_a_finite_gradient_with_all_dropouts(cell):
 def test_another_pool_is_refused():
     with pytest.raises(ValueError, match="pool must be one of last, mean, max, attention"):
         made(pool="sum")
+
+
+def test_symbols_are_foretold_from_both_sides_as_by_hand():
+    model, params = made(reads=True)
+    p, cell = params["params"], lstm()
+    total, count = 0.0, 0
+    for row, length in enumerate(LENGTHS.tolist()):
+        for name, tokens in (
+            ("layer_0", TOKENS[row, :length]),
+            ("backward_0", TOKENS[row, :length][::-1]),
+        ):
+            carry = cell.carry(p[name], 1)
+            for now, target in pairwise(tokens):
+                carry, y = step(cell, p[name], carry, p["embedding"][now][None])
+                logits = y[0] @ p["project"] @ p["embedding"].T + p["symbol_bias"]
+                if target:
+                    total -= float(jax.nn.log_softmax(logits)[target])
+                    count += 1
+    got, weight = model.apply(params, TOKENS, LENGTHS, method="language")
+    assert int(weight) == count
+    np.testing.assert_allclose(got, total, rtol=1e-5)
+    every = jnp.arange(9, dtype=jnp.int32), jnp.zeros(9)
+    sampled, _ = model.apply(params, TOKENS, LENGTHS, every, method="language")
+    np.testing.assert_allclose(sampled, total, rtol=1e-5)
+
+
+def test_embedding_dropout_takes_a_symbol_out_wherever_it_stands():
+    model, params = made(embed_drop=0.5)
+    options = {"train": True, "rngs": {"dropout": jax.random.key(3)}, "method": "vectors"}
+    xs = np.asarray(model.apply(params, TOKENS, **options)).swapaxes(0, 1)
+    tokens, embedding = np.asarray(TOKENS), np.asarray(params["params"]["embedding"])
+    gone = {int(t) for t in np.unique(tokens) if not xs[tokens == t].any()}
+    assert 0 < len(gone) < len(np.unique(tokens))
+    for t in set(np.unique(tokens).tolist()) - gone:
+        np.testing.assert_allclose(
+            xs[tokens == t], np.tile(2 * embedding[t], ((tokens == t).sum(), 1))
+        )

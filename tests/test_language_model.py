@@ -138,6 +138,9 @@ def test_nats_are_the_cross_entropy_of_the_logits():
         model = LanguageModel(7, 4, 5, **options)
         label = jnp.array([0, 1, 1]) if model.classes else None
         params = model.init(jax.random.key(0), tokens, None, label)
+        params = jax.tree.map(
+            lambda p: p + 0.3 * jax.random.normal(jax.random.key(1), p.shape), params
+        )
         carry, logits = model.apply(params, tokens, None, label)
         after, nats = model.apply(params, tokens, tokens, None, label, method="nats")
         np.testing.assert_allclose(nats, cross_entropy(logits, tokens), rtol=1e-6)

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from zoo.models.softmax import by_blocks, cross_entropy, cross_entropy_of
+from zoo.models.softmax import (
+    by_blocks,
+    cross_entropy,
+    cross_entropy_of,
+    sampled_cross_entropy_of,
+)
 
 N, H, V = (3, 5), 4, 23
 
@@ -111,3 +116,21 @@ def test_a_large_vocabulary_never_has_all_its_logits_at_once():
 
     assert bytes_of(cross_entropy_of) < 0.2 * bytes_of(at_once)
     assert bytes_of(cross_entropy_of) < 4 * rows * symbols / 4
+
+
+def test_sampled_cross_entropy_is_the_whole_one_where_every_symbol_is_drawn_once():
+    with jax.enable_x64(True):
+        ys, kernel, bias, labels, _ = problem()
+        want = cross_entropy_of(ys, kernel, bias, labels)
+        every = jnp.arange(V, dtype=labels.dtype)
+        got = sampled_cross_entropy_of(ys, kernel.T, bias, labels, every, jnp.zeros(V))
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_many_drawn_symbols_estimate_the_whole_cross_entropy():
+    ys, kernel, bias, labels, _ = problem(jnp.float32)
+    chances = jnp.asarray(np.random.default_rng(1).dirichlet(np.ones(V)), jnp.float32)
+    drawn = jax.random.choice(jax.random.key(0), V, (200_000,), p=chances).astype(jnp.int32)
+    expected = jnp.log(len(drawn) * chances)
+    got = sampled_cross_entropy_of(ys, kernel.T, bias, labels, drawn, expected)
+    np.testing.assert_allclose(got, cross_entropy_of(ys, kernel, bias, labels), atol=0.03)

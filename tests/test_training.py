@@ -368,6 +368,32 @@ def test_schedules_warm_up_and_end_where_they_should(config):
     assert float(optimizers.schedule(c, 110)(100)) == 1
 
 
+def test_a_schedule_begins_anew_where_a_phase_does_and_rates_differ_in_the_last(config):
+    config.optimizer.update(
+        {
+            "name": "sgd",
+            "learning_rate": 1.0,
+            "schedule": "cosine",
+            "clip_norm": 0.0,
+            "warmup_steps": 0,
+            "final_fraction": 0.0,
+        }
+    )
+    factors = {"params.a.w": 1.0, "params.b": 0.25}
+    optimizer = optimizers.make(config, 20, (10,), factors.get)
+    params = {"params": {"a": {"w": jnp.ones(())}, "b": jnp.ones(())}}
+    state, taken = optimizer.init(params), []
+    for _ in range(20):
+        updates, state = optimizer.update(jax.tree.map(jnp.ones_like, params), state, params)
+        taken.append([-float(updates["params"]["a"]["w"]), -float(updates["params"]["b"])])
+    taken = np.array(taken)
+    np.testing.assert_allclose(taken[:10, 0], taken[10:, 0], rtol=1e-6)
+    np.testing.assert_allclose(
+        taken[:10, 0], 0.5 + 0.5 * np.cos(np.pi * np.arange(10) / 10), rtol=1e-5
+    )
+    np.testing.assert_allclose(taken[:, 1] / taken[:, 0], [1.0] * 10 + [0.25] * 10, rtol=1e-6)
+
+
 def test_seeds_are_runs_of_their_own_with_a_summary(config, tmp_path, capsys):
     config.steps, config.eval_every = 4, 4
     assert command.execute(config, tmp_path / "run", "train", 2) == 0

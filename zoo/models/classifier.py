@@ -6,12 +6,14 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn.initializers import glorot_uniform, normal
 
+from zoo import random
 from zoo.models import stack as stacked
+from zoo.models.softmax import cross_entropy_of, sampled_cross_entropy_of
 from zoo.unroll import bidirectional, locked_dropout, stack, unroll
 
 POOLS = ("last", "mean", "max", "attention")
 # What keys are drawn from the dropout key for; numbers below are of matrices, for their weight drop.
-_INPUT, _OUTPUT, _BETWEEN = 1000, 2000, 3000
+_INPUT, _OUTPUT, _BETWEEN, _SYMBOLS = 1000, 2000, 3000, 4000
 
 
 class Classifier(stacked.Stacked, nn.Module):
@@ -27,8 +29,11 @@ class Classifier(stacked.Stacked, nn.Module):
                    (Yang et al. 2016, of words)
     dropout:       locked dropout between layers (Gal & Ghahramani 2016)
     dropout_in:    locked dropout on the embedding
+    embed_drop:    share of the symbols whose vectors are 0 in a batch, wherever they stand (Gal &
+                   Ghahramani 2016, Merity et al. 2018)
     dropout_out:   dropout on the pooled vector
     weight_drop:   DropConnect on the recurrent matrices (Merity et al. 2018)
+    reads:         whether it has what ``language`` needs to foretell symbols
     """
 
     vocab: int
@@ -41,8 +46,10 @@ class Classifier(stacked.Stacked, nn.Module):
     pool: str = "last"
     dropout: float = 0.0
     dropout_in: float = 0.0
+    embed_drop: float = 0.0
     dropout_out: float = 0.0
     weight_drop: float = 0.0
+    reads: bool = False
 
     def setup(self):
         if self.pool not in POOLS:
@@ -58,6 +65,9 @@ class Classifier(stacked.Stacked, nn.Module):
             self.query = self.param("query", normal(width**-0.5), (width,))
         self.kernel = self.param("kernel", glorot_uniform(), (width, self.classes))
         self.bias = self.param("bias", nn.initializers.zeros, (self.classes,))
+        if self.reads:
+            self.project = self.param("project", glorot_uniform(), (self.hidden, self.embed))
+            self.symbol_bias = self.param("symbol_bias", nn.initializers.zeros, (self.vocab,))
 
     def __call__(self, tokens: Array, lengths: Array, *, train: bool = False) -> Array:
         """tokens (B, T) ints, lengths (B,) ints in [0, T] -> logits (B, C).
@@ -65,12 +75,65 @@ class Classifier(stacked.Stacked, nn.Module):
         What stands after a sequence's length changes nothing, to the bit, as long as T is 5 or more. With
         ``train`` the dropout is on, and ``apply`` needs ``rngs={"dropout": key}``.
         """
-        return self.of_vectors(self.embedding[tokens.T], lengths, train=train)
+        return self.of_vectors(self.vectors(tokens, train=train), lengths, train=train)
+
+    def vectors(self, tokens: Array, *, train: bool = False) -> Array:
+        """Embedded sequences (T, B, E) of tokens (B, T), with ``train`` under ``embed_drop``."""
+        xs = self.embedding[tokens.T]
+        if not (train and self.embed_drop):
+            return xs
+        key = jax.random.fold_in(self.make_rng("dropout"), _SYMBOLS)
+        kept = random.keep(key, self.embed_drop, (self.vocab,)).astype(xs.dtype)
+        return xs * (kept / (1 - self.embed_drop))[tokens.T][..., None]
 
     def of_vectors(self, xs: Array, lengths: Array, *, train: bool = False) -> Array:
         """Logits (B, C) of embedded sequences xs (T, B, E): for losses that change the embedding."""
         pooled, _ = self._pooled(xs, lengths, train)
         return pooled @ self.kernel + self.bias[None]
+
+    def language(
+        self,
+        tokens: Array,
+        lengths: Array,
+        negatives: tuple[Array, Array] | None = None,
+        *,
+        train: bool = False,
+    ) -> tuple[Array, Array]:
+        """How well the first layer foretells symbols: forward the next one, backward the one before.
+
+        tokens (B, T), lengths (B,) -> (sum of -log P in nats, number of symbols foretold). The unknown
+        symbol, 0, need not be foretold. The softmax has the embedding's weights (Press & Wolf 2017).
+
+        negatives: symbols that stand for the whole vocabulary, and the log of how often each symbol is
+                   expected among them; see ``sampled_cross_entropy_of``
+        """
+        xs, layer = self.vectors(tokens, train=train), self.stack[0]
+        if train:
+            key = self.make_rng("dropout")
+            layer = self._dropped(key)[0]
+            xs = locked_dropout(jax.random.fold_in(key, _INPUT), xs, self.dropout_in)
+        tokens = tokens.T
+        within = jnp.arange(len(tokens))[:, None] < lengths[None]
+        there = within & (tokens > 0)
+        if self.bidirectional:
+            _, ys = bidirectional(self._cell, layer, xs, lengths=lengths)
+            after, before = jnp.split(ys, 2, axis=-1)
+            ys = jnp.concatenate([after[:-1], before[1:]])
+            targets = jnp.concatenate([tokens[1:], tokens[:-1]])
+            there = jnp.concatenate([there[1:], there[:-1] & within[1:]])
+        else:
+            _, ys = unroll(self._cell, layer, xs, lengths=lengths)
+            ys, targets, there = ys[:-1], tokens[1:], there[1:]
+        if train:
+            ys = locked_dropout(jax.random.fold_in(key, _OUTPUT), ys, self.dropout_out)
+        ys = ys @ self.project
+        if negatives is None:
+            nats = cross_entropy_of(ys, self.embedding.T, self.symbol_bias, targets)
+        else:
+            nats = sampled_cross_entropy_of(
+                ys, self.embedding, self.symbol_bias, targets, *negatives
+            )
+        return jnp.sum(jnp.where(there, nats, 0)), jnp.sum(there.astype(nats.dtype))
 
     def weights(self, tokens: Array, lengths: Array) -> Array:
         """How much of a sequence's vector each step makes up, (B, T), with a sum of 1: of "attention"."""

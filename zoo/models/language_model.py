@@ -10,7 +10,7 @@ from jax.nn.initializers import glorot_uniform, normal
 
 from zoo.cells.cell import affine_inputs
 from zoo.models import stack as stacked
-from zoo.models.softmax import cross_entropy, cross_entropy_of
+from zoo.models.softmax import cross_entropy_of
 from zoo.unroll import locked_dropout, stack, unroll
 
 _TABLE = 1 << 24  # numbers of a table of inputs, at most
@@ -90,11 +90,16 @@ class LanguageModel(stacked.Stacked, nn.Module):
     ) -> tuple[Any, Array]:
         """-log P of each target (B, T): what ``__call__`` and ``cross_entropy`` give, and of a large
         vocabulary without all logits at once. -> (carry, nats (B, T))."""
-        if self.classes:
-            carry, logits = self(tokens, carry, label, train=train)
-            return carry, cross_entropy(logits, targets)
         carry, ys = self._read(tokens, carry, label, train)
-        return carry, cross_entropy_of(ys, self._kernel, self.bias, targets)
+        kernel = self._kernel
+        if (
+            self.classes
+        ):  # the bias of a class is a product too, with the class as one of the inputs
+            known = jax.nn.one_hot(label, self.classes, dtype=ys.dtype)[:, None]
+            known = jnp.broadcast_to(known, (*ys.shape[:2], self.classes))
+            ys = jnp.concatenate([ys, known], axis=-1)
+            kernel = jnp.concatenate([kernel, self.biases])
+        return carry, cross_entropy_of(ys, kernel, self.bias, targets)
 
     def table(self) -> Array | None:
         """What the gates of the first layer get of each symbol, E W_x + b (V, G); None where that is more

@@ -29,6 +29,23 @@ def cross_entropy_of(ys: Array, kernel: Array, bias: Array, labels: Array) -> Ar
     return by_blocks(ys, kernel, bias, labels, max(1, _BLOCK // labels.size))
 
 
+def sampled_cross_entropy_of(
+    ys: Array, rows: Array, bias: Array, labels: Array, negatives: Array, log_expected: Array
+) -> Array:
+    """``cross_entropy_of``, estimated by the label and a few symbols that stand for all others (Jean et al.
+    2015): their terms of the softmax's sum are weighted so that its mean over the draws is the whole sum.
+
+    ys (..., H), rows (V, H), bias (V,), labels (...) -> (...). ``negatives`` (N,) are drawn with
+    replacement, the same for all; ``log_expected`` (V,) is the log of N times each symbol's chance to be
+    drawn. A negative that is the label counts as none.
+    """
+    chosen = jnp.sum(ys * rows[labels], axis=-1) + bias[labels]
+    one_row = (1,) * (ys.ndim - 1) + (-1,)
+    others = ys @ rows[negatives].T + (bias - log_expected)[negatives].reshape(one_row)
+    others = jnp.where(labels[..., None] == negatives.reshape(one_row), -jnp.inf, others)
+    return jnp.logaddexp(jax.nn.logsumexp(others, axis=-1), chosen) - chosen
+
+
 def by_blocks(ys: Array, kernel: Array, bias: Array, labels: Array, size: int) -> Array:
     """``cross_entropy_of``, ``size`` symbols at a time."""
     ys, kernel, bias = varying((ys, kernel, bias), like=(ys, kernel, bias, labels))

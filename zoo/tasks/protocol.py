@@ -89,6 +89,16 @@ class Task(Protocol):
         """The names of the sums that ``loss`` returns; "loss" is the one that is minimised."""
         return ("loss",)
 
+    def phases(self) -> tuple[int, ...]:
+        """The epochs at which training turns to another loss, rising, without the first; the schedule of
+        the learning rate begins anew at each."""
+        return ()
+
+    def rate_factor(self, parameter: str) -> float:
+        """What the learning rate of a parameter is multiplied with in the last phase; its path is
+        such as "params.layer_0.w_x"."""
+        return 1.0
+
     @abstractmethod
     def steps_per_epoch(self, split: str) -> int:
         """Batches in one pass."""

@@ -26,4 +26,6 @@ def make(config: ConfigDict) -> Job:
     cannot be used."""
     task = tasks.make(config)
     steps = plan.make(config, task.steps_per_epoch("train"))
-    return Job(config, task, optimizers.make(config, steps.steps), mesh.make(config), steps)
+    starts = tuple(epoch * steps.per_epoch for epoch in task.phases())
+    optimizer = optimizers.make(config, steps.steps, starts, task.rate_factor)
+    return Job(config, task, optimizer, mesh.make(config), steps)

@@ -1,5 +1,8 @@
 """Optimizers and schedules by name, from Optax."""
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -20,11 +23,20 @@ _OPTIMIZERS = {
 }
 
 
-def make(config: ConfigDict, steps: int) -> optax.GradientTransformationExtraArgs:
+def make(
+    config: ConfigDict,
+    steps: int,
+    starts: tuple[int, ...] = (),
+    factor: Callable[[str], float] | None = None,
+) -> optax.GradientTransformationExtraArgs:
     """The optimizer that ``config.optimizer`` describes, for a training of ``steps`` updates.
 
     Gradients are clipped by their global norm first (Pascanu et al. 2013); weight decay acts on
     matrices only. Under the schedule "plateau" the learning rate is part of the optimizer's state.
+
+    starts: the steps at which the schedule begins anew, for the rest of the training or up to the next
+    factor: path of a parameter -> what its updates are multiplied with from the last start on:
+            discriminative rates (Howard & Ruder 2018)
 
     Raises UserError for an unknown name and for values outside their range.
     """
@@ -43,7 +55,12 @@ def make(config: ConfigDict, steps: int) -> optax.GradientTransformationExtraArg
         rate = optax.inject_hyperparams(lambda learning_rate: optimizer(learning_rate, c))
         chain = [_warmed_up(rate(learning_rate=c.learning_rate), min(c.warmup_steps, steps))]
     else:
-        chain = [optimizer(schedule(c, steps), c)]
+        cuts = [at for at in starts if at < steps]
+        pieces = [schedule(c, b - a) for a, b in pairwise([0, *cuts, steps])]
+        rate = optax.join_schedules(pieces, cuts) if cuts else pieces[0]
+        chain = [optimizer(rate, c)]
+        if cuts:
+            chain.append(_multiplied(factor, cuts[-1]))
     if c.clip_norm:
         chain.insert(0, optax.clip_by_global_norm(c.clip_norm))
     return _lenient(optax.chain(*chain))
@@ -86,6 +103,19 @@ def _warmed_up(optimizer, steps):
         return jax.tree.map(lambda u: u * factor.astype(u.dtype), updates), state
 
     return optax.GradientTransformationExtraArgs(optimizer.init, update)
+
+
+def _multiplied(factor, start):
+    """Updates, each multiplied with the factor of its parameter from step ``start`` on."""
+
+    def update(updates, state, params=None):
+        def one(path, u):
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            return u * jnp.where(state < start, 1.0, factor(name)).astype(u.dtype)
+
+        return jax.tree_util.tree_map_with_path(one, updates), state + 1
+
+    return optax.GradientTransformation(lambda params: jnp.int32(0), update)
 
 
 def _matrices(params):

@@ -7,6 +7,7 @@ from zoo.errors import UserError
 from zoo.tasks import Metric
 
 METRICS = {
+    "svm_accuracy": Metric("TF-IDF and SVM, the same", "share", "higher"),
     "test_accuracy": Metric("test texts, right class", "share", "higher"),
     "test_macro_f1": Metric(
         "F1 of test texts, mean over the classes", "1 = always right", "higher"
@@ -32,6 +33,8 @@ def defaults() -> ConfigDict:
         "lowercase": True,
         "min_count": 2,  # rarer words are the unknown one
         "most": 30_000,  # words of the vocabulary
+        "drop_duplicates": False,  # texts that stand there before, with whatever label
+        "stop_words": False,  # English ones are left out
         "limit": 400,  # symbols of a text that are read, from its beginning
         "buckets": 6,
         "split": "stratified",  # or position: the last rows test
@@ -47,13 +50,30 @@ def defaults() -> ConfigDict:
         "pool": "max",
         "dropout": 0.0,
         "dropout_in": 0.3,
+        "embed_drop": 0.0,
         "dropout_out": 0.3,
         "weight_drop": 0.0,
+        "class_embed": 32,  # of the generative model: numbers that each class is known by
+    }
+    # discriminative: P(class | text), by a Classifier. generative: P(text | class) P(class), by a
+    # LanguageModel that knows the class (Yogatama et al. 2017).
+    c.objective = "discriminative"
+    c.pretrain = {
+        "epochs": 0,  # first ones, of all, in which both directions learn to foretell words
+        "negatives": 1000,  # words that stand for the vocabulary there; 0 for all
+        "discriminate": 1.0,  # a layer's learning rate over that of the next one, afterwards
+    }
+    c.adversarial = {
+        "size": 0.0,  # of the change of an embedded text, over its own; 0 for none
+        "weight": 1.0,  # of the loss where the label is known (Miyato et al. 2017)
+        "virtual": 0.0,  # of the divergence, which needs no label
     }
     c.smoothing = 0.0  # of the labels: this share goes to all classes alike
     c.balance = False  # each class weighs the same, however many texts it has
     c.word_drop = 0.0  # share of the symbols that are read as unknown in training
     c.ensemble = {"members": 1}
+    c.baselines = True  # SVMs beside it on the test part, where scikit-learn is installed
+    c.curve = 0  # members of a bank that learn from all texts, half of them, a quarter, …
     c.best.update({"metric": "valid_accuracy", "mode": "max"})
     return c
 
@@ -68,7 +88,12 @@ def check(config: ConfigDict) -> None:
     if not config.data.path:
         choose(config, "data.name", SETS)
     choose(config, "data.symbols", KINDS)
+    if config.data.stop_words and config.data.symbols != "words":
+        raise UserError(
+            f"--config.data.stop_words: not of {config.data.symbols}; add --config.data.symbols=words"
+        )
     choose(config, "data.split", ("stratified", "position"))
+    choose(config, "objective", ("discriminative", "generative"))
     choose(config, "model.cell", CELLS)
     choose(config, "model.pool", POOLS)
     for key in ("best.metric", "target.metric"):
@@ -77,8 +102,27 @@ def check(config: ConfigDict) -> None:
     for key in (*keys, "model.embed", "model.hidden", "model.layers"):
         require(config, key, 1)
     require(config, "data.most", 2)
-    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
+    for key in ("dropout", "dropout_in", "embed_drop", "dropout_out", "weight_drop"):
         require(config, f"model.{key}", 0, 0.99)
+    for key in ("pretrain.epochs", "pretrain.negatives", "adversarial.size", "adversarial.weight"):
+        require(config, key, 0)
+    require(config, "adversarial.virtual", 0)
+    require(config, "pretrain.discriminate", 0.01, 1)
+    require(config, "model.class_embed", 1)
+    require(config, "curve", 0, 20)
+    if config.pretrain.epochs and config.optimizer.schedule == "plateau":
+        raise UserError("--config.optimizer.schedule=plateau: not with --config.pretrain.epochs")
+    if config.pretrain.epochs and config.patience:
+        raise UserError(
+            f"--config.patience={config.patience}: not with --config.pretrain.epochs, which teach no class"
+        )
+    if config.objective == "generative":
+        for key in ("pretrain.epochs", "adversarial.size", "smoothing"):
+            group, _, name = key.rpartition(".")
+            if (config[group] if group else config)[name]:
+                raise UserError(f"--config.{key}: not with --config.objective=generative")
+    if config.curve and config.ensemble.members > 1:
+        raise UserError("--config.curve: a bank of its own; not with --config.ensemble.members")
     if not config.data.valid and config.best.metric:
         raise UserError(
             "--config.data.valid=0: no validation part to choose by; add --config.best.metric="

@@ -7,6 +7,7 @@ import numpy as np
 from jax import lax
 
 from zoo.data.buckets import bucket_of
+from zoo.tasks.classification import generative
 from zoo.tasks.labels import calibration_error
 
 _ROWS = 64  # texts of a call
@@ -17,14 +18,14 @@ def log_p(task, params, arrays: dict[str, np.ndarray]) -> np.ndarray:
     tokens, lengths = arrays["tokens"], arrays["lengths"]
     out = np.zeros((max(1, task.members), len(lengths), len(task.classes)))
     bucket = bucket_of(lengths, task.widths)
+    log_prior = np.log(task.prior).astype(np.float32)
     for b, width in enumerate(task.widths):
         mine = np.flatnonzero(bucket == b)
         for i in range(0, len(mine), _ROWS):
             rows = mine[i : i + _ROWS]
             filled = np.pad(rows, (0, _ROWS - len(rows)), mode="edge")
-            got = _members(
-                task.model, bool(task.members), params, tokens[filled, :width], lengths[filled]
-            )
+            given = params, tokens[filled, :width], lengths[filled], log_prior
+            got = _members(task.model, task.generative, bool(task.members), *given)
             out[:, rows] = np.asarray(got, np.float64)[:, : len(rows)]
     return out
 
@@ -76,9 +77,11 @@ def temperature(log_p: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp((low + high) / 2))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _members(model, several, params, tokens, lengths):
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _members(model, is_generative, several, params, tokens, lengths, log_prior):
     def one(params):
+        if is_generative:
+            return generative.log_p(model, params, tokens, lengths, log_prior)
         return jax.nn.log_softmax(model.apply(params, tokens, lengths))
 
     return lax.map(one, params) if several else one(params)[None]

@@ -2,7 +2,8 @@
 
 A text is read as symbols, ``data.limit`` of them at most. Texts of like lengths go into a batch together
 (``zoo.data.buckets``), and the model knows the length of each, so that padding changes nothing. With
-``ensemble.members`` several models are trained as a bank; the mean of their probabilities counts.
+``ensemble.members`` several models are trained as a bank; the mean of their probabilities counts. With
+``curve`` they are a bank that learns from ever fewer texts.
 """
 
 import hashlib
@@ -22,15 +23,20 @@ from zoo import random
 from zoo.data import buckets
 from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
-from zoo.data.text import corpus, labelled, labelled_sets
+from zoo.data.text import corpus, labelled, labelled_sets, stop_words, words
 from zoo.data.text.labelled import Labelled
 from zoo.data.text.vocabulary import Vocabulary
-from zoo.models import Classifier
-from zoo.tasks.classification import evaluation, show
+from zoo.errors import UserError
+from zoo.models import Classifier, LanguageModel
+from zoo.tasks.classification import baselines, curve, evaluation, generative, looks, losses, show
 from zoo.tasks.classification.config import check
-from zoo.tasks.protocol import Evaluation, Sum, Task
+from zoo.tasks.protocol import Evaluation, Task
 
 _WORD_DROP = 4000  # what its key is drawn from the dropout key for
+_GENERATIVE = (
+    *("cell", "embed", "hidden", "layers", "dropout", "dropout_in", "dropout_out", "weight_drop"),
+    "class_embed",
+)  # keys of the model that a generative one has too
 
 
 class ClassificationTask(Task):
@@ -59,7 +65,7 @@ class ClassificationTask(Task):
     @property
     def members(self) -> int:
         """Models of the bank; 0 for one alone."""
-        n = self.config.ensemble.members
+        n = max(self.config.ensemble.members, self.config.curve)
         return n if n > 1 else 0
 
     @cached_property
@@ -71,6 +77,8 @@ class ClassificationTask(Task):
             whole, test = labelled.read_labelled(d.path, **options), None
         else:
             whole, test = labelled_sets.named(d.name)
+        if d.drop_duplicates:
+            whole = labelled.distinct(whole)
         if d.test_path:
             test = labelled.read_labelled(d.test_path, **options)
         if test is None:
@@ -80,6 +88,11 @@ class ClassificationTask(Task):
                 rows = labelled.stratified(whole, 0.0, d.test, self.config.seed)
             whole, test = whole.take(rows["train"]), whole.take(rows["test"])
         rows = labelled.stratified(whole, d.valid, 0.0, self.config.seed)
+        if self.config.best.metric and not len(rows["valid"]):
+            raise DataError(
+                f"--config.data.valid={d.valid}: no class has texts enough for a validation part to choose "
+                "by; raise it, give more texts, or add --config.best.metric="
+            )
         return {
             "train": whole.take(rows["train"]),
             "valid": whole.take(rows["valid"]),
@@ -91,7 +104,11 @@ class ClassificationTask(Task):
         """The labels of the training texts, sorted."""
         found = sorted(set(self._texts["train"].labels))
         if len(found) < 2:
-            raise DataError(f"one class, {found[0]!r}: two are needed to tell apart")
+            source = self.config.data.path or self.config.data.name
+            raise DataError(
+                f"{source!r}: all training texts are of one class, {labelled.some(found)}; two are needed "
+                "to tell apart"
+            )
         return found
 
     @cached_property
@@ -104,7 +121,7 @@ class ClassificationTask(Task):
     def vocabulary(self) -> Vocabulary:
         """The symbols of the training texts."""
         d = self.config.data
-        text = "\n".join(self._prepared(t) for t in self._texts["train"].texts)
+        text = "\n".join(self.prepared(t) for t in self._texts["train"].texts)
         return Vocabulary.from_text(text, d.symbols, d.min_count, d.most)
 
     @cached_property
@@ -119,10 +136,19 @@ class ClassificationTask(Task):
         return [self._encode(text) for text in self._texts["train"].texts]
 
     @cached_property
-    def model(self) -> Classifier:
+    def model(self) -> Classifier | LanguageModel:
         """The Flax module."""
         sizes = {"vocab": self.vocabulary.size, "classes": len(self.classes)}
-        return Classifier(**sizes, **self.config.model.to_dict())
+        keys = self.config.model.to_dict()
+        if self.generative:
+            return LanguageModel(**sizes, **{k: keys[k] for k in _GENERATIVE}, tie=True)
+        del keys["class_embed"]
+        return Classifier(**sizes, **keys, reads=bool(self.config.pretrain.epochs))
+
+    @property
+    def generative(self) -> bool:
+        """Whether texts are foretold from classes, not classes from texts."""
+        return self.config.objective == "generative"
 
     @cached_property
     def _arrays(self):
@@ -147,31 +173,78 @@ class ClassificationTask(Task):
     def describe_data(self):
         whole = json.dumps([(t.texts, t.labels) for t in self._texts.values()])
         train, lengths = self._texts["train"], self._arrays["train"]["lengths"]
-        for remark in labelled.remarks(train):
-            print(f"note: training: {remark}", file=sys.stderr)
-        record = {
+        cut = sum(len(ids) > self.config.data.limit for ids in self._train_ids)
+        skipped = sorted({file for t in self._texts.values() for file in t.skipped})
+        for note in self._notes(cut, skipped):
+            print(f"note: {note}", file=sys.stderr)
+        return {
             "digest": hashlib.sha256(whole.encode()).hexdigest(),
             "texts": {split: len(t.texts) for split, t in self._texts.items()},
+            "empty": {split: t.empty for split, t in self._texts.items()},
+            "skipped": len(skipped),
             "classes": len(self.classes),
             "vocabulary": self.vocabulary.size,
             "widths": self.widths,
             "padding": round(buckets.padding(lengths, self.widths), 4),
-            "cut": sum(len(ids) > self.config.data.limit for ids in self._train_ids),
+            "cut": cut,
             "test_texts_seen_in_training": labelled.in_both(train, self._texts["test"]),
         }
-        if strange := sorted(set(self._texts["test"].labels) - set(self.classes)):
-            shown = ", ".join(map(repr, strange[:5]))
-            print(
-                f"note: test: training has no {shown}; such texts count as wrong", file=sys.stderr
+
+    def _notes(self, cut, skipped):
+        """What a person should know of the data before they train, a line each."""
+        d, train, test = self.config.data, self._texts["train"], self._texts["test"]
+        said = [f"training: {remark}" for remark in labelled.remarks(train)]
+        if skipped:
+            said.append(f"{len(skipped)} files are no text and are left out: {', '.join(skipped)}")
+        if cut:
+            said.append(
+                f"training: of {cut} of {len(train.texts)} texts only the first {d.limit} symbols are "
+                "read; see --config.data.limit"
             )
-        return record
+        if self.config.baselines and len(self.classes) > baselines.MOST:
+            said.append(f"no baselines: of {baselines.MOST} classes at most")
+        if not test.texts and (d.test or d.test_path):
+            said.append(f"--config.data.test={d.test}: no class has texts enough for a test part")
+        if strange := sorted(set(test.labels) - set(self.classes)):
+            known = set(self.classes)
+            count = sum(label not in known for label in test.labels)
+            said.append(
+                f"test: {count} of {len(test.texts)} texts count as wrong, since training has no "
+                f"{labelled.some(strange)}"
+            )
+        return said
 
     def prepare(self, run):
         self.vocabulary.save(run / "vocabulary.json")
         self._save(run)
 
     def init(self, key):
-        return self.model.init(key, jnp.zeros((1, 5), jnp.int32), jnp.ones(1, jnp.int32))
+        tokens, one = jnp.zeros((1, 5), jnp.int32), jnp.ones(1, jnp.int32)
+        if self.generative:
+            return self.model.init(key, tokens, None, one)
+        return self.model.init(key, tokens, one)
+
+    def phases(self):
+        epochs, config = self.config.pretrain.epochs, self.config
+        if not epochs:
+            return ()
+        per_epoch = self.steps_per_epoch("train")
+        lasts = config.epochs if config.steps is None else config.steps / per_epoch
+        if lasts is not None and epochs >= lasts:
+            raise UserError(
+                f"--config.pretrain.epochs={epochs}: training has {lasts:.3g} epochs of {per_epoch} steps, "
+                "so that no class would be learned; set fewer, or more --config.epochs"
+            )
+        return (epochs,)
+
+    def rate_factor(self, parameter):
+        _, name, *_ = parameter.split(".")
+        depth = 0
+        if name == "embedding":
+            depth = self.config.model.layers + 1
+        elif name.startswith(("layer_", "backward_")):
+            depth = self.config.model.layers - int(name.split("_")[1])
+        return self.config.pretrain.discriminate**depth
 
     def steps_per_epoch(self, split):
         return buckets.steps(self._arrays[split]["lengths"], self.widths, self.config.batch_size)
@@ -185,21 +258,31 @@ class ClassificationTask(Task):
         weights = np.ones(len(self.classes), np.float32)
         if self.config.balance:
             weights = (1 / (self.prior * len(self.classes))).astype(np.float32)
-        return arrays | {"weights": weights[arrays["labels"]]}
+        found = arrays | {"weights": weights[arrays["labels"]]}
+        if self.config.curve:
+            bucket = buckets.bucket_of(arrays["lengths"], self.widths)
+            options = (arrays["labels"], bucket, self.config.curve, self.config.seed)
+            found["rows"] = curve.rows(*options)
+        return found
 
     def order(self, split, epoch):
         lengths = self._arrays[split]["lengths"]
-        return buckets.order(self.config.seed, epoch, lengths, self.widths, self.config.batch_size)
+        options = (lengths, self.widths, self.config.batch_size)
+        reads = jnp.asarray(epoch) < self.config.pretrain.epochs
+        return buckets.order(self.config.seed, epoch, *options), reads
 
     def indices(self, order, i, member):
-        return order.rows[i], order.bucket[i]
+        (rows, bucket), reads = order
+        return rows[i], bucket[i], reads, member
 
     def gather(self, data, indices):
-        rows, bucket = indices
+        rows, bucket, reads, member = indices
         there = rows >= 0
+        if self.config.curve:
+            rows = jnp.asarray(data["rows"])[member, rows]
         batch = {name: jnp.asarray(data[name])[rows] for name in ("tokens", "lengths", "labels")}
         weights = jnp.where(there, jnp.asarray(data["weights"])[rows], 0)
-        return batch | {"there": there, "weights": weights, "bucket": bucket}
+        return batch | {"there": there, "weights": weights, "bucket": bucket, "reads": reads}
 
     def loss(self, params, carry, batch, key):
         tokens = batch["tokens"]
@@ -209,16 +292,38 @@ class ClassificationTask(Task):
             )
             tokens = jnp.where(kept, tokens, 0)
 
-        def logits(width):
-            options = {"train": True, "rngs": {"dropout": key}}
-            return lambda: self.model.apply(params, tokens[:, :width], batch["lengths"], **options)
+        def labelled(width):
+            given = tokens[:, :width]
+            some = batch | {"lengths": jnp.minimum(batch["lengths"], width)}
+            if self.generative:
+                return lambda: generative.loss(self.model, params, given, some, key)
+            return lambda: losses.labelled(self.config, self.model, params, given, some, key)
 
-        log_p = jax.nn.log_softmax(lax.switch(batch["bucket"], [logits(w) for w in self.widths]))
-        smoothing = self.config.smoothing
-        chosen = jnp.take_along_axis(log_p, batch["labels"][:, None], axis=1)[:, 0]
-        nats = -(1 - smoothing) * chosen - smoothing * jnp.mean(log_p, axis=1)
-        weights = batch["weights"]
-        return {"loss": Sum(jnp.sum(nats * weights), jnp.sum(weights))}, ()
+        def foretold(width):
+            return lambda: losses.foretold(
+                self.model, params, tokens[:, :width], batch, key, self._negatives(key)
+            )
+
+        programs = [labelled(width) for width in self.widths]
+        at = batch["bucket"]
+        if self.config.pretrain.epochs:
+            programs += [foretold(width) for width in self.widths]
+            at = jnp.where(batch["reads"], at + len(self.widths), at)
+        return {"loss": lax.switch(at, programs)}, ()
+
+    def _negatives(self, key):
+        count = self.config.pretrain.negatives
+        if not 0 < count < self.vocabulary.size:
+            return None
+        return losses.negatives(key, jnp.asarray(self._chances), count)
+
+    @cached_property
+    def _chances(self):
+        """How likely each symbol is to be drawn as a negative: its count in training to the power of 3/4,
+        which lies between its share and equal chances (Mikolov et al. 2013)."""
+        ids = np.concatenate(self._train_ids)
+        powers = np.maximum(np.bincount(ids, minlength=self.vocabulary.size), 1) ** 0.75
+        return (powers / powers.sum()).astype(np.float32)
 
     def evaluate(self, params, split):
         if split == "train" or not len(self._texts[split].texts):
@@ -228,27 +333,52 @@ class ClassificationTask(Task):
         if split == "valid":
             metrics = [evaluation.metrics(one, arrays["labels"]) for one in each]
             values = {name: np.array([m[name] for m in metrics]) for name in metrics[0]}
-            self.temperature = evaluation.temperature(evaluation.mixed(each), arrays["labels"])
+            self.temperature = evaluation.temperature(self.mixed(each), arrays["labels"])
             values = {k: v if self.members else float(v[0]) for k, v in values.items()}
             return Evaluation(
                 {f"valid_{k}": v for k, v in values.items()} | {"temperature": self.temperature}, {}
             )
-        log_p = evaluation.mixed(each, self.temperature)
+        log_p = self.mixed(each, self.temperature)
         metrics = evaluation.metrics(log_p, arrays["labels"])
-        return Evaluation({f"test_{k}": v for k, v in metrics.items()}, {"log_p": log_p})
+        metrics = {f"test_{k}": v for k, v in metrics.items()}
+        if self.config.curve:
+            own = [evaluation.metrics(one, arrays["labels"])["accuracy"] for one in each]
+            sizes = curve.sizes(self._arrays["train"]["labels"], self.config.curve)
+            metrics |= {"curve_accuracy": np.array(own), "curve_texts": np.array(sizes)}
+        if self.config.baselines:
+            metrics |= self._baselines(arrays["labels"])
+        return Evaluation(metrics, {"log_p": log_p})
+
+    def _baselines(self, known):
+        """Scores of the baselines, which need no validation part and train on it too."""
+        parts = [self._texts[split].texts for split in ("train", "valid")]
+        labels = np.concatenate([self._arrays[split]["labels"] for split in ("train", "valid")])
+        return baselines.scores(sum(parts, ()), labels, self._texts["test"].texts, known)
 
     def artifacts(self, params, evaluated, run):
         self._save(run)
         if "log_p" in evaluated.shown:
             test = self._texts["test"]
             known = self._arrays["test"]["labels"]
-            show.write(run, self.classes, test, known, evaluated.shown["log_p"], evaluated.metrics)
+            answers = show.Answers(self.classes, test, known, evaluated.shown["log_p"])
+            show.write(run, answers, evaluated.metrics)
+            chosen = show.exemplary(answers)
+            if chosen:
+                (run / "plots").mkdir(exist_ok=True)
+                looks.draw(
+                    run / "plots/looks.png", [self._look(params, answers, i) for i in chosen]
+                )
 
-    def posterior(self, params, texts: Sequence[str]) -> list[dict]:
-        """For each text label and probabilities (by class, likely ones first); where no symbol of it is
-        known, ``known`` is False, and the shares of the classes in training speak."""
+    def _look(self, params, answers, i):
+        symbols, values, told = looks.influence(self, params, answers.test.texts[i])
+        return f"{told}, is {answers.test.labels[i]}", symbols, values
+
+    def posterior(self, params, texts: Sequence[str], top: int | None = None) -> list[dict]:
+        """For each text label and probabilities (by class, likely ones first, ``top`` of them at most);
+        where no symbol of it is known, ``known`` is False, and the shares of the classes in training
+        speak."""
         arrays = self.padded(texts)
-        log_p = evaluation.mixed(evaluation.log_p(self, params, arrays), self.temperature)
+        log_p = self.mixed(evaluation.log_p(self, params, arrays), self.temperature)
         unknown = self.vocabulary.kind != "bytes"
         rows = []
         for ids, length, p in zip(arrays["tokens"], arrays["lengths"], np.exp(log_p), strict=True):
@@ -257,16 +387,25 @@ class ClassificationTask(Task):
             likely = np.argsort(-p, kind="stable")
             row = {
                 "label": self.classes[likely[0]],
-                "probabilities": {self.classes[i]: float(p[i]) for i in likely},
+                "probabilities": {self.classes[i]: float(p[i]) for i in likely[:top]},
             }
             rows.append(row if known else row | {"known": False})
         return rows
 
-    def _prepared(self, text):
-        return corpus.prepare(text, self.config.data.lowercase).replace("\n", " ")
+    def mixed(self, each, temperature=1.0):
+        """The answers of the bank; of a learning curve, those of the member with all texts."""
+        return evaluation.mixed(each[:1] if self.config.curve else each, temperature)
+
+    def prepared(self, text: str) -> str:
+        """A text as its symbols are read: cleaned, and in lower case or without stop words where that is
+        asked for."""
+        text = corpus.prepare(text, self.config.data.lowercase).replace("\n", " ")
+        if self.config.data.stop_words:
+            text = " ".join(stop_words.without(words.tokens(text)))
+        return text
 
     def _encode(self, text):
-        return self.vocabulary.encode(self._prepared(text))
+        return self.vocabulary.encode(self.prepared(text))
 
     def _save(self, run):
         record = {

@@ -1,0 +1,98 @@
+"""What a batch of texts costs: by its labels, under changes of its embedding, by the words it foretells."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from ml_collections import ConfigDict
+
+from zoo.models import Classifier
+from zoo.tasks.protocol import Sum
+
+_NEAR = 0.1  # of the size of a change: how far from a text its virtual direction is looked for
+_DIRECTION, _NEGATIVES = 5000, 6000  # what their keys are drawn from the dropout key for
+
+
+def labelled(
+    config: ConfigDict,
+    model: Classifier,
+    params,
+    tokens: Array,
+    batch: dict[str, Array],
+    key: Array,
+) -> Sum:
+    """The cross-entropy of the labels, in nats a text, over tokens (B, T) and a batch of lengths, labels
+    and weights (B,).
+
+    With ``adversarial.size`` the loss is taken of the embedded texts moved by it too, where that is worst:
+    for their labels (Miyato et al. 2017), and for the answers given before (virtual). The size is a share
+    of the norm of the embedded text. Dropout masks are the same in all of them.
+    """
+    options = {"train": True, "rngs": {"dropout": key}}
+    lengths, labels, weights = batch["lengths"], batch["labels"], batch["weights"]
+
+    def log_p(params, xs):
+        scores = model.apply(params, xs, lengths, method="of_vectors", **options)
+        return jax.nn.log_softmax(scores)
+
+    def nats(log_p):
+        chosen = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
+        each = -(1 - config.smoothing) * chosen - config.smoothing * jnp.mean(log_p, axis=1)
+        return jnp.sum(each * weights)
+
+    xs = model.apply(params, tokens, method="vectors", **options)
+    plain = log_p(params, xs)
+    total, change = nats(plain), config.adversarial
+    if change.size:
+        fixed, here = lax.stop_gradient((params, xs))
+        within = (jnp.arange(len(xs))[:, None] < lengths[None])[..., None]
+
+        def sized(direction, size):
+            direction, norm = jnp.where(within, direction, 0), _norm(jnp.where(within, here, 0))
+            return direction * size * norm / jnp.maximum(_norm(direction), 1e-12)
+
+        def worst(cost, start):
+            gradient = jax.grad(lambda xs: cost(log_p(fixed, xs)))(here + start)
+            return lax.stop_gradient(sized(gradient, change.size))
+
+        if change.weight:
+            moved = xs + worst(nats, 0.0)
+            total += change.weight * nats(log_p(params, moved))
+        if change.virtual:
+            answers = lax.stop_gradient(plain)
+
+            def divergence(log_q):
+                each = jnp.sum(jnp.exp(answers) * (answers - log_q), axis=1)
+                return jnp.sum(each * weights)
+
+            start = jax.random.normal(jax.random.fold_in(key, _DIRECTION), xs.shape, xs.dtype)
+            moved = xs + worst(divergence, sized(start, _NEAR * change.size))
+            total += change.virtual * divergence(log_p(params, moved))
+    return Sum(total, jnp.sum(weights))
+
+
+def foretold(
+    model: Classifier,
+    params,
+    tokens: Array,
+    batch: dict[str, Array],
+    key: Array,
+    drawn: tuple[Array, Array] | None,
+) -> Sum:
+    """The cross-entropy of the words of tokens (B, T) from those before, and from those after, in nats a
+    word. ``drawn``: those of ``negatives`` that stand for all; None for all."""
+    lengths = jnp.where(batch["there"], batch["lengths"], 0)
+    options = {"train": True, "rngs": {"dropout": key}, "method": "language"}
+    return Sum(*model.apply(params, tokens, lengths, drawn, **options))
+
+
+def negatives(key: Array, chances: Array, count: int) -> tuple[Array, Array]:
+    """``count`` symbols drawn by their chances (V,), and the log of how often each is expected: what
+    ``Classifier.language`` takes."""
+    draws = jax.random.uniform(jax.random.fold_in(key, _NEGATIVES), (count,), chances.dtype)
+    drawn = jnp.searchsorted(jnp.cumsum(chances), draws).astype(jnp.int32)
+    return jnp.minimum(drawn, len(chances) - 1), jnp.log(count * chances)
+
+
+def _norm(xs):
+    """Of each sequence of (T, B, E), (1, B, 1)."""
+    return jnp.sqrt(jnp.sum(xs**2, axis=(0, 2), keepdims=True))
