@@ -1,4 +1,4 @@
-"""Which class a text is of, by a bidirectional LSTM. No scores of these have been recorded yet.
+"""Which class a text is of, by a bidirectional LSTM. Only banking77 has been tuned and measured.
 
 python train.py --config=configs/text_classifier.py                       Python's documentation, by page
 python train.py --config=configs/text_classifier.py:banking77             questions to a bank, 77 intents
@@ -16,14 +16,22 @@ VARIANTS = ("docs", "banking77", "news_source", "sentence_polarity")
 def get_config(variant="docs"):
     c = defaults()
     c.name, c.variant, c.data.name = "text_classifier", variant, variant
-    c.results = (("test_accuracy", None, ""),)
+    c.results = (
+        ("test_accuracy", "svm_accuracy", "TF-IDF + SVM, on the same texts"),
+        ("test_macro_f1", None, ""),
+        ("test_ece", None, ""),
+    )
     c.optimizer.update({"schedule": "cosine", "final_fraction": 0.01, "warmup_steps": 50})
     c.batch_size, c.epochs, c.eval_epochs = 32, 20.0, 1.0
     c.optimizer.learning_rate = 3e-3
     if variant == "docs":
         c.about = "paragraphs of Python's documentation, by their page"
     elif variant == "banking77":
-        c.about = "questions to a bank, 77 intents"
+        c.about = "questions to a bank, 77 intents: three models, pretrained as language models"
+        c.batch_size, c.epochs, c.data.buckets = 64, 16.0, 4
+        c.optimizer.learning_rate = 4e-3
+        c.pretrain.epochs, c.ensemble.members = 6, 3
+        c.model.update({"embed_drop": 0.1, "dropout_out": 0.5})
     elif variant == "sentence_polarity":
         c.about = "sentences of film reviews, negative or positive"
         c.epochs = 6.0
