@@ -19,6 +19,8 @@ _JSON = {".jsonl", ".ndjson"}
 _DELIMITERS = ",;\t"
 _LONGEST = 2**31 - 1  # characters of a field; the csv module's own limit is shorter than a book
 _SHOWN = 5  # names that a remark gives
+_brief = reprlib.Repr()  # what ought to be a name may be a text
+_brief.maxstring = 120
 
 
 class Labelled(NamedTuple):
@@ -93,7 +95,7 @@ def remarks(data: Labelled) -> list[str]:
 
 def some(names: Sequence[str]) -> str:
     """The first few of some names, and how many there are where that is not all."""
-    shown = ", ".join(map(reprlib.repr, names[:_SHOWN]))
+    shown = ", ".join(map(_brief.repr, names[:_SHOWN]))
     return shown if len(names) <= _SHOWN else f"{shown}, … ({len(names)} in all)"
 
 
@@ -199,7 +201,7 @@ def json_rows(lines: Iterable[str], name: str, keys: dict[str, str]) -> Iterator
                 raise DataError(f"{at}: {error}; --config.data.{role} of the training says which")
         text = record[keys["text"]]
         if not isinstance(text, str):
-            raise DataError(f"{at}: {keys['text']!r} is {reprlib.repr(text)}, must be a string")
+            raise DataError(f"{at}: {keys['text']!r} is {_brief.repr(text)}, must be a string")
         yield [record[key] for key in keys.values()]
 
 
@@ -227,7 +229,7 @@ def _json_lines(path, text, label):
     for content, given in rows:
         if not isinstance(given, str | int | bool):
             raise DataError(
-                f"{name}: {label!r} is {reprlib.repr(given)}, must be a string or a whole number"
+                f"{name}: {label!r} is {_brief.repr(given)}, must be a string or a whole number"
             )
         texts.append(content)
         labels.append(str(given))

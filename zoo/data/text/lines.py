@@ -52,9 +52,9 @@ def _decoded(file, name):
     try:
         for line, more in _lines(file):
             number += 1
-            if b"\0" in line:
-                raise UserError(f"{name}: line {number} is binary (0x00): give text in UTF-8")
             text = line.decode("utf-8").rstrip("\r")
+            if "\0" in text:
+                raise UserError(f"{name}: line {number} is binary (0x00): give text in UTF-8")
             yield text.removeprefix("\ufeff") if number == 1 else text, more
     except UnicodeDecodeError as error:
         raise UserError(

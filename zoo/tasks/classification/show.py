@@ -126,13 +126,13 @@ def _others(metrics):
 
 def _mistakes(answers):
     """The texts whose own class was thought the least likely."""
-    wrong, count = answers.wrong, len(answers.labels)
+    wrong, count, answered = answers.wrong, len(answers.labels), answers.told
     lines = [f"{len(wrong)} of {count} test texts are told wrong; the worst first", ""]
     for i in wrong[:_MISTAKES]:
         own = np.exp(answers.log_p[i, answers.labels[i]]) if answers.labels[i] >= 0 else 0.0
         text = " ".join(answers.test.texts[i].split())
         text = text if len(text) <= _SHOWN else text[:_SHOWN] + " …"
-        told = answers.classes[answers.told[i]]
+        told = answers.classes[answered[i]]
         lines.append(f"{answers.test.labels[i]} ({own:.4f}), told {told}")
         lines.append(f"    {text}")
     return "\n".join(lines) + "\n"

@@ -181,7 +181,7 @@ class ClassificationTask(Task):
             "digest": hashlib.sha256(whole.encode()).hexdigest(),
             "texts": {split: len(t.texts) for split, t in self._texts.items()},
             "empty": {split: t.empty for split, t in self._texts.items()},
-            "skipped": len(skipped),
+            "skipped": skipped,
             "classes": len(self.classes),
             "vocabulary": self.vocabulary.size,
             "widths": self.widths,
@@ -195,11 +195,11 @@ class ClassificationTask(Task):
         d, train, test = self.config.data, self._texts["train"], self._texts["test"]
         said = [f"training: {remark}" for remark in labelled.remarks(train)]
         if skipped:
-            said.append(f"{len(skipped)} files are no text and are left out: {', '.join(skipped)}")
+            said.append(f"files that are no text are left out: {labelled.some(skipped)}")
         if cut:
             said.append(
-                f"training: of {cut} of {len(train.texts)} texts only the first {d.limit} symbols are "
-                "read; see --config.data.limit"
+                f"training: {cut} of {len(train.texts)} texts have more than {d.limit} symbols, and are "
+                "read up to there; see --config.data.limit"
             )
         if self.config.baselines and len(self.classes) > baselines.MOST:
             said.append(f"no baselines: of {baselines.MOST} classes at most")
