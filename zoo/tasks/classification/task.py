@@ -330,11 +330,16 @@ class ClassificationTask(Task):
             return Evaluation({}, {})
         arrays = self._arrays[split]
         each = evaluation.log_p(self, params, arrays)  # (members, n, C)
+        each[:, ~self._known(arrays)] = np.log(self.prior)
         if split == "valid":
             metrics = [evaluation.metrics(one, arrays["labels"]) for one in each]
             values = {name: np.array([m[name] for m in metrics]) for name in metrics[0]}
-            self.temperature = evaluation.temperature(self.mixed(each), arrays["labels"])
+            together = self.mixed(each)
+            self.temperature = evaluation.temperature(together, arrays["labels"])
             values = {k: v if self.members else float(v[0]) for k, v in values.items()}
+            if self.config.ensemble.members > 1:
+                score = evaluation.metrics(together, arrays["labels"])
+                values |= {f"{k}_together": score[k] for k in ("loss", "accuracy")}
             return Evaluation(
                 {f"valid_{k}": v for k, v in values.items()} | {"temperature": self.temperature}, {}
             )
@@ -379,10 +384,8 @@ class ClassificationTask(Task):
         speak."""
         arrays = self.padded(texts)
         log_p = self.mixed(evaluation.log_p(self, params, arrays), self.temperature)
-        unknown = self.vocabulary.kind != "bytes"
         rows = []
-        for ids, length, p in zip(arrays["tokens"], arrays["lengths"], np.exp(log_p), strict=True):
-            known = bool(ids[:length].any()) if unknown else bool(length)
+        for known, p in zip(self._known(arrays), np.exp(log_p), strict=True):
             p = p if known else self.prior
             likely = np.argsort(-p, kind="stable")
             row = {
@@ -391,6 +394,12 @@ class ClassificationTask(Task):
             }
             rows.append(row if known else row | {"known": False})
         return rows
+
+    def _known(self, arrays):
+        """Whether any symbol of each text is known, (n,): else the shares of the classes answer."""
+        if self.vocabulary.kind == "bytes":
+            return arrays["lengths"] > 0
+        return arrays["tokens"].any(axis=1)  # 0 is the unknown symbol, and stands after the end
 
     def mixed(self, each, temperature=1.0):
         """The answers of the bank; of a learning curve, those of the member with all texts."""
