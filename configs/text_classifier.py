@@ -4,13 +4,14 @@ python train.py --config=configs/text_classifier.py                       Python
 python train.py --config=configs/text_classifier.py:banking77             questions to a bank, 77 intents
 python train.py --config=configs/text_classifier.py:sentence_polarity     film reviews, praise or blame
 python train.py --config=configs/text_classifier.py:news_source           as source 003: news, five topics
+python train.py --config=configs/text_classifier.py:news                  the same news, three models
 
 python train.py --config=configs/text_classifier.py --config.data.path=FILE --run=runs/mine    your own
 """
 
 from zoo.tasks.classification.config import defaults
 
-VARIANTS = ("docs", "banking77", "news_source", "sentence_polarity")
+VARIANTS = ("docs", "banking77", "news_source", "news", "sentence_polarity")
 
 
 def get_config(variant="docs"):
@@ -36,7 +37,16 @@ def get_config(variant="docs"):
         c.about = "sentences of film reviews, negative or positive"
         c.epochs = 6.0
     else:
-        c.about = "source 003: news of five topics"
         c.data.update({"name": "bbc", "split": "position", "test": 0.2})
-        c.model.update({"embed": 64, "hidden": 64, "pool": "last"})
+        c.epochs = 12.0
+        if variant == "news_source":
+            c.about = "source 003: news of five topics, stop words removed"
+            c.data.update({"stop_words": True, "limit": 200, "buckets": 3})
+            c.model.update({"embed": 64, "hidden": 64, "pool": "last"})
+            c.model.update({"dropout_in": 0.5, "dropout_out": 0.5, "embed_drop": 0.2})
+        else:
+            c.about = "news of five topics: three models with attention"
+            c.data.buckets, c.ensemble.members = 4, 3
+            c.model.update({"hidden": 64, "pool": "attention"})
+            c.model.update({"dropout_out": 0.5, "embed_drop": 0.3})
     return c

@@ -376,7 +376,8 @@ class ClassificationTask(Task):
 
     def _look(self, params, answers, i):
         symbols, values, told = looks.influence(self, params, answers.test.texts[i])
-        return f"{told}, is {answers.test.labels[i]}", symbols, values
+        label = answers.test.labels[i]
+        return f"{label}, told {'right' if told == label else told}", symbols, values
 
     def posterior(self, params, texts: Sequence[str], top: int | None = None) -> list[dict]:
         """For each text label and probabilities (by class, likely ones first, ``top`` of them at most);
