@@ -1,10 +1,12 @@
 """Labelled texts in the forms that people have them in; faults with their line; splits that cover all."""
 
+import os
+
 import numpy as np
 import pytest
 
 from zoo.data.errors import DataError
-from zoo.data.text import labelled
+from zoo.data.text import labelled, labelled_sets
 from zoo.data.text.labelled import (
     Labelled,
     by_position,
@@ -159,3 +161,23 @@ def test_shares_that_leave_nothing_are_refused(shares):
 def test_texts_in_both_parts_are_counted():
     assert in_both(Labelled(("a", "b"), ("x", "y")), Labelled(("b", "b", "c"), ("x",) * 3)) == 2
     assert labelled.in_both(Labelled((), ()), Labelled(("a",), ("x",))) == 0
+
+
+SIZES = {
+    "docs": None,
+    "banking77": (10_003, 3080, 77),
+    "bbc": (2225, None, 5),
+    "sentence_polarity": (10_662, None, 2),
+}
+
+
+@pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="needs the real data")
+@pytest.mark.parametrize("name", SIZES)
+def test_named_sets_have_the_texts_that_they_are_known_for(name):
+    whole, test = labelled_sets.named(name)
+    assert len(whole.texts) == len(whole.labels)
+    if SIZES[name]:
+        found = len(whole.texts), test and len(test.texts), len(set(whole.labels))
+        assert found == SIZES[name]
+    if name == "bbc":
+        assert len(labelled.distinct(whole).texts) == 2225 - 99
