@@ -1,12 +1,17 @@
-"""Which class a text is of, by a bidirectional LSTM. Only banking77 has been tuned and measured.
+"""Which class a text is of, by a bidirectional LSTM.
+
+Where two numbers follow a command, they are the time that training took on 2 CPU cores, and the share of test
+texts to expect in their right class (test_accuracy). The other variants are first guesses, not measured.
 
 python train.py --config=configs/text_classifier.py                       Python's documentation, by page
-python train.py --config=configs/text_classifier.py:banking77             questions to a bank, 77 intents
-python train.py --config=configs/text_classifier.py:sentence_polarity     film reviews, praise or blame
-python train.py --config=configs/text_classifier.py:news_source           as source 003: news, five topics
+python train.py --config=configs/text_classifier.py:banking77      10.3 min  0.9138   questions to a bank
+python train.py --config=configs/text_classifier.py:news_source    71 s      0.953    as source 003: news
 python train.py --config=configs/text_classifier.py:news                  the same news, three models
+python train.py --config=configs/text_classifier.py:sentence_polarity     film reviews, praise or blame
 
 python train.py --config=configs/text_classifier.py --config.data.path=FILE --run=runs/mine    your own
+
+The runs of banking77 shared the two cores with other programs. How settings were chosen: docs/choices.md.
 """
 
 from zoo.tasks.classification.config import defaults
