@@ -5,7 +5,7 @@ Each command is followed by the time that it takes on 2 CPU cores and by the los
 
     python train.py --config=configs/char_lm.py                    49 s     1.246  Python's documentation
     python train.py --config=configs/char_lm.py:alice              3.1 min  1.302  Alice in Wonderland
-    python train.py --config=configs/char_lm.py:christmas_carol    3.0 min  1.362  A Christmas Carol
+    python train.py --config=configs/char_lm.py:christmas_carol    2.7 min  1.357  A Christmas Carol
     python train.py --config=configs/char_lm.py:shakespeare        22 min   1.436  tiny Shakespeare
     python train.py --config=configs/char_lm.py:shakespeare_source    as source 001 trains it; not measured
     python train.py --config=configs/char_lm.py --config.data.path=FILE --run=runs/mine      your own text

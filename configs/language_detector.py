@@ -9,7 +9,7 @@ single words that are recognised (test_accuracy_single_words).
     python train.py --config=configs/language_detector.py:source_20_epochs  17 s      0.9406  more epochs
     python train.py --config=configs/language_detector.py:english_french    101 s     0.9554  12 members
     python train.py --config=configs/language_detector.py:genesis           68 s      0.9841  more text
-    python train.py --config=configs/language_detector.py:world             10.6 min  0.702   27 languages
+    python train.py --config=configs/language_detector.py:world             11.4 min  0.700   27 languages
 
     python train.py --config=configs/language_detector.py:english_french --config.data.languages='()' \\
         --config.data.path=FOLDER --run=runs/mine                           one file a language, of your own

@@ -13,8 +13,9 @@ import train
 from zoo import cli, predict, tasks
 from zoo import config as configs
 from zoo.data.errors import DataError
+from zoo.data.text import labelled
 from zoo.errors import UserError
-from zoo.tasks.classification import baselines, curve, evaluation, looks, losses
+from zoo.tasks.classification import baselines, curve, evaluation, looks, losses, show
 
 ROOT = Path(__file__).parent.parent
 CONFIG = str(ROOT / "configs/text_classifier.py")
@@ -135,8 +136,51 @@ def test_a_run_learns_shows_and_predicts(config, tmp_path, capsys, members):
     assert sum(answers[0][2]["probabilities"].values()) == pytest.approx(1)
 
 
+def rows_file(path, rows):
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    return str(path)
+
+
+def run_command(run, **settings):
+    """Trains three steps of a tiny model and returns the metrics."""
+    settings = {
+        "steps": 3, "eval_every": 3, "model.embed": 4, "model.hidden": 4, "data.buckets": 2,
+        "data.min_count": 1, "baselines": False,
+    } | settings  # fmt: skip
+    argv = ["train.py", f"--config={CONFIG}", f"--run={run}"]
+    argv += [f"--config.{key}={value}" for key, value in settings.items()]
+    assert cli.run(train.main, argv) == 0
+    return json.loads((run / "result.json").read_text())["metrics"]
+
+
+def test_a_bank_of_generative_classifiers_and_batches_larger_than_the_data(config, tmp_path):
+    settings = {"data.path": config.data.path, "objective": "generative", "ensemble.members": 2}
+    metrics = run_command(tmp_path / "run", batch_size=100, **settings)
+    assert 0 <= metrics["test_accuracy"] <= 1
+
+
+def test_a_curve_of_classes_with_two_texts_tested_on_labels_that_training_lacks(tmp_path, capsys):
+    rows = [(f"word{i} the {i}", f"class {i // 2}") for i in range(12)]
+    settings = {"data.path": rows_file(tmp_path / "train.csv", rows), "curve": 3, "best.metric": ""}
+    strange = [*rows, ("word1", "new"), ("word2", "newer")]
+    test = rows_file(tmp_path / "test.csv", strange)
+    run_command(tmp_path / "run", **settings, **{"data.test_path": test})
+    said = capsys.readouterr().err
+    assert "2 of 14 texts count as wrong, since training has no 'new', 'newer'" in said
+    summary = (tmp_path / "run/summary.txt").read_text()
+    assert "test: 14 texts of 6 classes" in summary and "never saw, and so wrong: 2" in summary
+
+
 FAULTS = {
     "in.csv": ("id,texts\n1,a\n", "did you mean 'texts'?"),
+    "empty.csv": ("", "the first line is empty; it must name the columns"),
+    "latin.csv": (b"text\nok\ncaf\xe9\n", "line 3 is not UTF-8 (0xe9 at its byte 3)"),
+    "latin.txt": (b"ok\ncaf\xe9\n", "line 2 is not UTF-8 (0xe9 at its byte 3)"),
+    "wide.csv": ("text\na\n".encode("utf-16"), "line 1 is not UTF-8"),
+    "zero.csv": ("text\na\0b\n", "line 2 is binary (0x00)"),
+    "zero.txt": ("a\n\0\n", "line 2 is binary (0x00)"),
+    "open.csv": ('text\na\n"b\nc\n', "line 3: unexpected end of data"),
     "ragged.csv": ("id,text\n1\n", "line 2: 1 fields"),
     "in.jsonl": ('{"text": 1}\n', "'text' is 1, must be a string"),
     "broken.jsonl": ("{\n", "line 1: not JSON"),
@@ -148,10 +192,111 @@ def test_faults_of_predictions_are_told_with_their_line(tmp_path, name):
     from zoo.tasks.classification.predict import _batches
 
     content, words = FAULTS[name]
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as caught:
         list(_batches(str(tmp_path / name), "text"))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("content, texts", [
+    ("", []), ("\na\n\n", ["", "a", ""]), ("\ufeffa\r\nb", ["a", "b"]),
+])  # fmt: skip
+def test_a_text_a_line_for_prediction(tmp_path, content, texts):
+    from zoo.tasks.classification.predict import _batches
+
+    (tmp_path / "in.txt").write_bytes(content.encode())
+    assert [text for batch in _batches(str(tmp_path / "in.txt"), "text") for text in batch] == texts
+
+
+@pytest.mark.parametrize("content, texts", [
+    ("text\n", []), ('\ufefftext\r\n"a\r\nb"\r\n""\r\n', ["a\nb", ""]), ("text\ra\rb\r", ["a", "b"]),
+    ('id,text\n1,"' + "word " * 40_000 + '"\n', ["word " * 40_000]),
+])  # fmt: skip
+def test_a_csv_file_for_prediction_is_read_as_one_for_training(tmp_path, content, texts):
+    from zoo.tasks.classification.predict import _batches
+
+    (tmp_path / "in.csv").write_bytes(content.encode())
+    assert [text for batch in _batches(str(tmp_path / "in.csv"), "text") for text in batch] == texts
+
+
+def test_a_folder_and_a_missing_file_are_no_input(tmp_path):
+    from zoo.tasks.classification.predict import _batches
+
+    for name, words in (("", "Is a directory: give one file"), ("none.csv", "No such file")):
+        with pytest.raises(UserError, match=f"--input=.*{words}"):
+            list(_batches(str(tmp_path / name), "text"))
+
+
+def test_texts_that_are_cut_empty_or_left_out_are_said_and_counted(config, tmp_path, capsys):
+    for label in ("x", "y"):
+        (tmp_path / "texts" / label).mkdir(parents=True)
+        for i, text in enumerate(["a b c", " ", "a b c d e f g", "b c a"] * 10):
+            (tmp_path / "texts" / label / f"{i}.txt").write_text(text)
+    (tmp_path / "texts/x/picture.png").write_bytes(b"\0\1")
+    config.data.update({"path": str(tmp_path / "texts"), "limit": 5, "skip_unreadable": True})
+    task = tasks.make(config)
+    record, said = task.describe_data(), capsys.readouterr().err
+    texts = task._texts["train"].texts
+    assert record["cut"] == texts.count("a b c d e f g") and record["widths"][-1] == 5
+    assert f"{record['cut']} of {len(texts)} texts have more than 5 symbols" in said
+    assert record["empty"]["train"] == texts.count(" ") and sum(record["empty"].values()) == 20
+    assert record["skipped"] == [str(tmp_path / "texts/x/picture.png")]
+    assert "left out: '" + record["skipped"][0] in said
+    assert max(array["tokens"].shape[1] for array in task._arrays.values()) == 5
+
+
+def test_classes_too_small_for_a_validation_part_are_told_before_training(config, tmp_path, capsys):
+    rows = [(f"text {i}", f"class {i // 2}") for i in range(20)] + [("alone", "of one text")]
+    config.data.path = rows_file(tmp_path / "tiny.csv", rows)
+    with pytest.raises(DataError, match=r"valid=0\.1: no class has texts enough.*best\.metric="):
+        tasks.make(config).steps_per_epoch("train")
+    config.best.metric = ""
+    record = tasks.make(config).describe_data()
+    assert record["texts"] == {"train": 21, "valid": 0, "test": 0} and record["classes"] == 11
+    assert "no class has texts enough for a test part" in capsys.readouterr().err
+
+
+def test_pretraining_that_leaves_no_epoch_for_the_classes_is_refused(config):
+    config.pretrain.epochs, config.epochs = 3, 3.0
+    with pytest.raises(UserError, match=r"pretrain\.epochs=3: training has 3 epochs of 8 steps"):
+        tasks.make(config).phases()
+    config.steps = 25
+    assert tasks.make(config).phases() == (3,)
+
+
+@pytest.mark.parametrize("symbols", ["bytes", "characters"])
+def test_stop_words_are_words(config, symbols):
+    config.data.update({"stop_words": True, "symbols": symbols})
+    with pytest.raises(UserError, match=f"stop_words: not of {symbols}; add .*symbols=words"):
+        tasks.make(config)
+
+
+def test_what_a_run_of_very_many_classes_shows_stays_small(tmp_path):
+    random, classes = np.random.default_rng(0), [f"class {i}, $a long name$" for i in range(3000)]
+    labels = random.integers(-1, 3000, 500)
+    log_p = np.full((500, 3000), -8.0)
+    log_p[np.arange(500), np.where(random.random(500) < 0.5, labels, 7)] = -1.0
+    names = tuple(classes[i] if i >= 0 else "new" for i in labels)
+    test = labelled.Labelled(("a text",) * 500, names)
+    metrics = {"test_accuracy": 0.5, "test_macro_f1": 0.5, "test_ece": 0.1}
+    show.write(tmp_path, show.Answers(classes, test, labels, log_p), metrics)
+    summary = (tmp_path / "summary.txt").read_text().splitlines()
+    assert "the 200 classes of lowest F1:" in summary and len(summary) < 220
+    assert sum(f.stat().st_size for f in tmp_path.rglob("*.*") if f.is_file()) < 500_000
+    rows = list(csv.reader((tmp_path / "confusion.csv").read_text().splitlines()))[1:]
+    assert sum(int(n) for _, _, n in rows) == (labels >= 0).sum()
+    many = np.arange(baselines.MOST + 1)
+    assert baselines.scores(["a"] * len(many), many, ["a"], many[:1]) == {}
+
+
+def test_the_confusion_is_that_of_a_whole_table(tmp_path):
+    random = np.random.default_rng(0)
+    labels, log_p = random.integers(0, 4, 50), random.normal(size=(50, 4))
+    answers = show.Answers(list("abcd"), labelled.Labelled((), ()), labels, log_p)
+    table = np.zeros((4, 4), int)
+    np.add.at(table, (labels, log_p.argmax(axis=1)), 1)
+    rows = [[i, j, table[i, j]] for i, j in np.argwhere(table)]
+    np.testing.assert_array_equal(show._pairs(answers), rows)
 
 
 def test_one_class_is_refused_and_a_strange_label_in_the_test_part_is_said(
@@ -159,7 +304,7 @@ def test_one_class_is_refused_and_a_strange_label_in_the_test_part_is_said(
 ):
     (tmp_path / "one.csv").write_text("text,label\n" + "a,x\n" * 20)
     config.data.path = str(tmp_path / "one.csv")
-    with pytest.raises(DataError, match="one class, 'x'"):
+    with pytest.raises(DataError, match=r"one\.csv': all training texts are of one class, 'x'"):
         tasks.make(config).describe_data()
     (tmp_path / "train.csv").write_text("text,label\n" + "a b,x\nc d,y\n" * 20)
     (tmp_path / "test.csv").write_text("text,label\na b,x\nc,z\n")

@@ -1,10 +1,12 @@
 """Labelled texts in the forms that people have them in; faults with their line; splits that cover all."""
 
+import os
+
 import numpy as np
 import pytest
 
 from zoo.data.errors import DataError
-from zoo.data.text import labelled
+from zoo.data.text import labelled, labelled_sets
 from zoo.data.text.labelled import (
     Labelled,
     by_position,
@@ -55,7 +57,12 @@ FAULTS = {
     "no header": ("a.csv", "good,pos\nbad,neg\n", "the first line must name the columns"),
     "a column twice": ("a.csv", "text,text,label\na,b,c\n", "two columns are named 'text'"),
     "a ragged row": ("a.csv", "text,label\na,b\na,b,c\n", "line 3: 3 fields, the header has 2"),
-    "an open quote": ("a.csv", 'text,label\na,b\n"a,b\n', "line 3"),
+    "after a text of two lines": ("a.csv", 'text,label\n"a\nb",b\n"c\nd"\n', "line 4: 1 fields"),
+    "an open quote": ("a.csv", 'text,label\na,b\n"a,b\nc,d\n', "line 3: unexpected end"),
+    "one column": ("a.csv", "text\na\nb\n", "column 'label' is unknown"),
+    "no first line": ("a.csv", "\ntext,label\na,b\n", "the first line is empty"),
+    "a zero byte": ("a.csv", "text,label\na\0b,x\n", "is binary (0x00 at byte 12)"),
+    "a text for a header": ("a.csv", "word " * 1000 + ",x\n", "word …, x"),
     "nothing but a header": ("a.csv", "text,label\n", "holds no texts"),
     "not JSON": ("a.jsonl", '{"text": "a", "label": "b"}\n{\n', "line 2: not JSON"),
     "no object": ("a.jsonl", "[]\n", "line 1: list, must be an object"),
@@ -71,6 +78,7 @@ def test_a_fault_is_told_in_one_line_with_its_place(tmp_path, fault):
     with pytest.raises(DataError) as caught:
         read_labelled(write(tmp_path / name, content))
     assert words in str(caught.value) and "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_another_encoding_is_told_with_its_byte(tmp_path):
@@ -78,15 +86,25 @@ def test_another_encoding_is_told_with_its_byte(tmp_path):
     file.write_bytes("text,label\ncafé,b\n".encode("iso-8859-1"))
     with pytest.raises(DataError, match=r"is not UTF-8 \(0xe9 at byte 14"):
         read_labelled(file)
+    file.write_bytes("text,label\na,b\n".encode("utf-16"))
+    with pytest.raises(DataError, match="the mark of UTF-16"):
+        read_labelled(file)
+
+
+def test_a_text_may_be_as_long_as_a_book(tmp_path):
+    book = "a word, " * 40_000
+    data = read_labelled(write(tmp_path / "a.csv", f'text,label\n"{book}",x\n'))
+    assert data.texts == (book,)
 
 
 def test_files_that_are_no_text_are_named_and_left_out_only_if_asked(tmp_path):
     write(tmp_path / "pos/1.txt", "good")
     (tmp_path / "pos/2.bin").write_bytes(b"\0\1")
     write(tmp_path / "neg/1.txt", "bad")
-    with pytest.raises(DataError, match=r"2\.bin' is binary"):
+    with pytest.raises(DataError, match=r"2\.bin' is binary.*skip_unreadable=True"):
         read_labelled(tmp_path)
     data = read_labelled(tmp_path, skip=True)
+    assert data.take(np.array([1])).skipped == data.skipped
     assert data.texts == ("bad", "good") and data.skipped == (str(tmp_path / "pos/2.bin"),)
     write(tmp_path / "stray.txt", "x")
     with pytest.raises(DataError, match="holds folders and files"):
@@ -99,6 +117,10 @@ def test_remarks_name_what_may_be_a_mistake():
     said = " / ".join(remarks(Labelled(texts, ("Sport", "sport ", "Sport", "x", "x"))))
     assert "'Sport', 'sport ' differ only in case or blanks" in said
     assert "1 of 5 texts are empty" in said
+    assert (
+        len(remarks(Labelled(tuple("ab" * 50), tuple(f"{c}{i}" for i in range(50) for c in "xX"))))
+        < 9
+    )
     assert "2 of 5 texts stand there before" in said and "1 texts have more than one label" in said
 
 
@@ -139,3 +161,23 @@ def test_shares_that_leave_nothing_are_refused(shares):
 def test_texts_in_both_parts_are_counted():
     assert in_both(Labelled(("a", "b"), ("x", "y")), Labelled(("b", "b", "c"), ("x",) * 3)) == 2
     assert labelled.in_both(Labelled((), ()), Labelled(("a",), ("x",))) == 0
+
+
+SIZES = {
+    "docs": None,
+    "banking77": (10_003, 3080, 77),
+    "bbc": (2225, None, 5),
+    "sentence_polarity": (10_662, None, 2),
+}
+
+
+@pytest.mark.skipif("ZOO_DATA" not in os.environ, reason="needs the real data")
+@pytest.mark.parametrize("name", SIZES)
+def test_named_sets_have_the_texts_that_they_are_known_for(name):
+    whole, test = labelled_sets.named(name)
+    assert len(whole.texts) == len(whole.labels)
+    if SIZES[name]:
+        found = len(whole.texts), test and len(test.texts), len(set(whole.labels))
+        assert found == SIZES[name]
+    if name == "bbc":
+        assert len(labelled.distinct(whole).texts) == 2225 - 99

@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+import reprlib
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,10 @@ from zoo.data.text.corpus import read_text
 
 _JSON = {".jsonl", ".ndjson"}
 _DELIMITERS = ",;\t"
+_LONGEST = 2**31 - 1  # characters of a field; the csv module's own limit is shorter than a book
+_SHOWN = 5  # names that a remark gives
+_brief = reprlib.Repr()  # what ought to be a name may be a text
+_brief.maxstring = 120
 
 
 class Labelled(NamedTuple):
@@ -25,10 +30,15 @@ class Labelled(NamedTuple):
     labels: tuple[str, ...]
     skipped: tuple[str, ...] = ()
 
+    @property
+    def empty(self) -> int:
+        """How many texts have nothing but blanks."""
+        return sum(not text.strip() for text in self.texts)
+
     def take(self, rows: np.ndarray) -> "Labelled":
         """Some of the rows, in the order of ``rows`` (n,)."""
         texts, labels = ([part[i] for i in rows] for part in self[:2])
-        return Labelled(tuple(texts), tuple(labels))
+        return Labelled(tuple(texts), tuple(labels), self.skipped)
 
 
 def read_labelled(
@@ -64,14 +74,15 @@ def remarks(data: Labelled) -> list[str]:
     said, alike = [], {}
     for label in dict.fromkeys(data.labels):
         alike.setdefault(" ".join(label.split()).casefold(), []).append(label)
-    for names in alike.values():
-        if len(names) > 1:
-            shown = ", ".join(map(repr, names))
-            said.append(
-                f"the labels {shown} differ only in case or blanks, and are different classes"
-            )
-    if empty := sum(not t.strip() for t in data.texts):
-        said.append(f"{empty} of {len(data.texts)} texts are empty")
+    confusable = [names for names in alike.values() if len(names) > 1]
+    for names in confusable[:_SHOWN]:
+        said.append(
+            f"the labels {some(names)} differ only in case or blanks, and are different classes"
+        )
+    if more := len(confusable[_SHOWN:]):
+        said.append(f"{more} more groups of labels differ only in case or blanks")
+    if data.empty:
+        said.append(f"{data.empty} of {len(data.texts)} texts are empty")
     seen = {}
     for t, label in zip(data.texts, data.labels, strict=True):
         seen.setdefault(t, []).append(label)
@@ -80,6 +91,12 @@ def remarks(data: Labelled) -> list[str]:
     if torn := sum(len(set(labels)) > 1 for labels in seen.values()):
         said.append(f"{torn} texts have more than one label")
     return said
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of some names, and how many there are where that is not all."""
+    shown = ", ".join(map(_brief.repr, names[:_SHOWN]))
+    return shown if len(names) <= _SHOWN else f"{shown}, … ({len(names)} in all)"
 
 
 def by_position(data: Labelled, valid: float, test: float) -> dict[str, np.ndarray]:
@@ -94,10 +111,12 @@ def by_position(data: Labelled, valid: float, test: float) -> dict[str, np.ndarr
 def stratified(data: Labelled, valid: float, test: float, seed: int) -> dict[str, np.ndarray]:
     """Rows of ``train``, ``valid`` and ``test``, drawn by ``seed``, in their order; each class gives the
     same share of its rows to each part, and keeps one for training at least."""
-    random, labels = np.random.default_rng(seed), np.array(data.labels)
+    random, of_class = np.random.default_rng(seed), {}
     parts = {"train": [], "valid": [], "test": []}
-    for label in dict.fromkeys(data.labels):
-        rows = random.permutation(np.flatnonzero(labels == label))
+    for row, label in enumerate(data.labels):
+        of_class.setdefault(label, []).append(row)
+    for rows in of_class.values():
+        rows = random.permutation(rows)
         n_valid, n_test = _sizes(len(rows), valid, test)
         while n_valid + n_test >= len(rows):
             n_valid, n_test = (n_valid, n_test - 1) if n_test >= n_valid else (n_valid - 1, n_test)
@@ -132,23 +151,35 @@ def sheet_rows(lines: Iterable[str], name: str, columns: dict[str, str]) -> Iter
     """The cells of some columns of a CSV file, a row after the other; the first line names the columns.
 
     columns: role -> column, as --config.data.ROLE names it; ``name`` is what errors call the file
+
+    Raises DataError, with the line where the row begins, for a row that is no row of the header's columns.
     """
+    csv.field_size_limit(_LONGEST)
     lines = iter(lines)
     first = next(lines, "")
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    began = 1
     try:
         header = [cell.strip() for cell in next(reader, [])]
+        if not header:
+            raise DataError(f"{name}: the first line is empty; it must name the columns")
         places = [_column(name, header, role, column) for role, column in columns.items()]
-        for row in filter(None, reader):
-            if len(row) != len(header):
+        began = reader.line_num + 1
+        for row in reader:
+            if row and len(row) != len(header):
                 raise DataError(
-                    f"{name}, line {reader.line_num}: {len(row)} fields, the header has {len(header)}; a "
+                    f"{name}, line {began}: {len(row)} fields, the header has {len(header)}; a "
                     "text with commas or line breaks stands in quotation marks"
                 )
-            yield [row[i] for i in places]
+            if row:
+                yield [row[i] for i in places]
+            began = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{name}, line {reader.line_num}: {error}") from None
+        raise DataError(
+            f"{name}, line {began}: {error}; quotation marks stand around a whole field, and one inside of "
+            "it is doubled"
+        ) from None
 
 
 def json_rows(lines: Iterable[str], name: str, keys: dict[str, str]) -> Iterator[list[Any]]:
@@ -167,10 +198,10 @@ def json_rows(lines: Iterable[str], name: str, keys: dict[str, str]) -> Iterator
         for role, key in keys.items():
             if key not in record:
                 error = unknown_name("key", key, record)
-                raise DataError(f"{at}: --config.data.{role}={key}: {error}")
+                raise DataError(f"{at}: {error}; --config.data.{role} of the training says which")
         text = record[keys["text"]]
         if not isinstance(text, str):
-            raise DataError(f"{at}: {keys['text']!r} is {text!r}, must be a string")
+            raise DataError(f"{at}: {keys['text']!r} is {_brief.repr(text)}, must be a string")
         yield [record[key] for key in keys.values()]
 
 
@@ -186,7 +217,8 @@ def _column(name, header, role, column):
     if column not in header:
         error = unknown_name("column", column, header)
         raise DataError(
-            f"{name}: --config.data.{role}={column}: {error}; the first line must name the columns"
+            f"{name}: {error}; the first line must name the columns, and --config.data.{role} of the "
+            f"training says which is the {role}"
         )
     return header.index(column)
 
@@ -196,7 +228,9 @@ def _json_lines(path, text, label):
     rows = json_rows(read_text(path).split("\n"), name, {"text": text, "label": label})
     for content, given in rows:
         if not isinstance(given, str | int | bool):
-            raise DataError(f"{name}: {label!r} is {given!r}, must be a string or a whole number")
+            raise DataError(
+                f"{name}: {label!r} is {_brief.repr(given)}, must be a string or a whole number"
+            )
         texts.append(content)
         labels.append(str(given))
     return Labelled(tuple(texts), tuple(labels))
@@ -219,9 +253,10 @@ def _folder(path, skip):
     for label, file, read in each:
         try:
             found = read(file)
-        except DataError:
+        except DataError as error:
             if not skip:
-                raise
+                hint = "--config.data.skip_unreadable=True leaves such files out"
+                raise DataError(f"{error}; {hint}") from None
             skipped.append(str(file))
             continue
         texts += found

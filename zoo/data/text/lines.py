@@ -26,7 +26,10 @@ def batches(file: BinaryIO, name: str) -> Iterator[list[str]]:
     with the input. What is there is not kept back while more is waited for: somebody types, or a log
     grows. ``name`` is what errors call the stream.
 
-    Raises UserError where it is not UTF-8 or cannot be read, after the lines before the fault.
+    A byte-order mark is dropped.
+
+    Raises UserError where it is not UTF-8, has a zero byte or cannot be read, after the lines before
+    the fault.
     """
     batch, size = [], 0
     try:
@@ -49,7 +52,10 @@ def _decoded(file, name):
     try:
         for line, more in _lines(file):
             number += 1
-            yield line.decode("utf-8").rstrip("\r"), more
+            text = line.decode("utf-8").rstrip("\r")
+            if "\0" in text:
+                raise UserError(f"{name}: line {number} is binary (0x00): give text in UTF-8")
+            yield text.removeprefix("\ufeff") if number == 1 else text, more
     except UnicodeDecodeError as error:
         raise UserError(
             f"{name}: line {number} is not UTF-8 (0x{error.object[error.start]:02x} at its byte "

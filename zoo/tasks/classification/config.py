@@ -89,7 +89,9 @@ def check(config: ConfigDict) -> None:
         choose(config, "data.name", SETS)
     choose(config, "data.symbols", KINDS)
     if config.data.stop_words and config.data.symbols != "words":
-        raise UserError("--config.data.stop_words: words only; see --config.data.symbols")
+        raise UserError(
+            f"--config.data.stop_words: not of {config.data.symbols}; add --config.data.symbols=words"
+        )
     choose(config, "data.split", ("stratified", "position"))
     choose(config, "objective", ("discriminative", "generative"))
     choose(config, "model.cell", CELLS)

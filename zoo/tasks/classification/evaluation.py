@@ -11,6 +11,7 @@ from zoo.tasks.classification import generative
 from zoo.tasks.labels import calibration_error
 
 _ROWS = 64  # texts of a call
+_MIXED = 1024  # texts at once: with many classes, each step of all of them would take gigabytes
 
 
 def log_p(task, params, arrays: dict[str, np.ndarray]) -> np.ndarray:
@@ -32,9 +33,13 @@ def log_p(task, params, arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 def mixed(each: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """log of the mean of the members' probabilities (members, n, C) -> (n, C), over ``temperature``."""
-    highest = each.max(axis=0)
-    scores = (highest + np.log(np.mean(np.exp(each - highest), axis=0))) / temperature
-    return scores - _log_sum(scores)
+    out = np.empty(each.shape[1:])
+    for i in range(0, len(out), _MIXED):
+        some = each[:, i : i + _MIXED]
+        highest = some.max(axis=0)
+        scores = (highest + np.log(np.mean(np.exp(some - highest), axis=0))) / temperature
+        out[i : i + _MIXED] = scores - _log_sum(scores)
+    return out
 
 
 def metrics(log_p: np.ndarray, labels: np.ndarray) -> dict[str, float]:

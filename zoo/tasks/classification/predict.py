@@ -27,10 +27,9 @@ def predict(task, params, run: Path, values) -> Iterator[list[dict]]:
     standard input, has a text a line.
     """
     for texts in _batches(values.input, task.config.data.text):
-        rows = task.posterior(params, texts)
+        rows = task.posterior(params, texts, values.top or None)
         for row in rows:
-            likely = list(row["probabilities"].items())[: values.top or None]
-            row["probabilities"] = {label: round(p, 6) for label, p in likely}
+            row["probabilities"] = {label: round(p, 6) for label, p in row["probabilities"].items()}
         yield rows
 
 
@@ -38,28 +37,28 @@ def _batches(path, column):
     if path in (None, "-"):
         yield from lines.batches(sys.stdin.buffer, "standard input")
         return
+    name = f"--input={path}"
     try:
         file = open(path, "rb")  # noqa: SIM115 (closed below)
     except OSError as error:
-        raise UserError(f"--input={path}: {error.strerror}") from None
+        hint = ": give one file" if Path(path).is_dir() else ""
+        raise UserError(f"{name}: {error.strerror}{hint}") from None
     with file:
         kind = Path(path).suffix.lower()
         if kind not in (".csv", ".jsonl", ".ndjson"):
-            yield from lines.batches(file, path)
+            yield from lines.batches(file, name)
             return
-        name, wanted = f"--input={path}", {"text": column}
+        each, wanted = chain.from_iterable(lines.batches(file, name)), {"text": column}
         if kind == ".csv":
-            rows = labelled.sheet_rows(_text(file, name), name, wanted)
+            rows = labelled.sheet_rows(_with_ends(each), name, wanted)
         else:
-            rows = labelled.json_rows(chain.from_iterable(lines.batches(file, path)), name, wanted)
+            rows = labelled.json_rows(each, name, wanted)
         texts = (text for (text,) in rows)
         while batch := list(islice(texts, _TEXTS)):
             yield batch
 
 
-def _text(file, name):
-    try:
-        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            yield from text
-    except UnicodeDecodeError as error:
-        raise UserError(f"{name}: not UTF-8 ({error.reason}): convert it to UTF-8") from None
+def _with_ends(each):
+    """Lines with their ends, which may be part of a text; a lone CR ends one too, as in training."""
+    for line in each:
+        yield from io.StringIO(line + "\n", newline=None)

@@ -12,7 +12,8 @@ from zoo.data.text.labelled import Labelled
 from zoo.tasks.classification import baselines
 
 _MISTAKES, _SHOWN = 30, 300  # mistakes, and characters of each
-_NAMED = 30  # classes whose names a plot has room for
+_NAMED, _NAME = 30, 40  # classes whose names a plot has room for, and characters of each
+_LISTED = 200  # classes that a table or a plot has room for
 
 
 class Answers(NamedTuple):
@@ -49,44 +50,64 @@ def exemplary(answers: Answers) -> list[int]:
 def write(run: Path, answers: Answers, metrics: dict) -> None:
     """Writes summary.txt, confusion.csv, mistakes.txt, plots/confusion.png, plots/reliability.png, and of a
     learning curve plots/curve.png."""
-    classes, labels, told = answers.classes, answers.labels, answers.told
-    known = labels >= 0
-    table = np.zeros((len(classes), len(classes)), int)
-    np.add.at(table, (labels[known], told[known]), 1)
-    write_bytes(run / "confusion.csv", _confusion(classes, table).encode())
+    labels, told = answers.labels, answers.told
+    write_bytes(run / "confusion.csv", _confusion(answers).encode())
     write_bytes(run / "mistakes.txt", _mistakes(answers).encode())
-    write_bytes(run / "summary.txt", _summary(classes, table, metrics).encode())
+    write_bytes(run / "summary.txt", _summary(answers, metrics).encode())
     (run / "plots").mkdir(exist_ok=True)
-    _plots(run, classes, table, np.exp(answers.log_p.max(axis=1)), told == labels)
+    _draw_confusion(run, answers)
+    _draw_reliability(run, np.exp(answers.log_p.max(axis=1)), told == labels)
     if "curve_texts" in metrics:
         _curve(run, metrics)
 
 
-def _summary(classes, table, metrics):
+def _summary(answers, metrics):
+    classes, strange = answers.classes, int((answers.labels < 0).sum())
+    texts, hits, told, f1 = _by_class(answers)
+    listed = np.argsort(f1, kind="stable")[:_LISTED]
     lines = [
-        f"test: {table.sum()} texts of {len(classes)} classes",
+        f"test: {len(answers.labels)} texts of {len(classes)} classes",
+        *([f"  of classes that training never saw, and so wrong: {strange}"] if strange else []),
         f"  right class           {metrics['test_accuracy']:.4f}",
         f"  F1, mean of classes   {metrics['test_macro_f1']:.4f}",
         f"  calibration error     {metrics['test_ece']:.4f}",
         *_others(metrics),
         "",
-        f"{'class':40} {'texts':>6} {'right':>6} {'told':>6} {'F1':>6}",
+        *([f"the {_LISTED} classes of lowest F1:"] if len(classes) > _LISTED else []),
+        f"{'class':{_NAME}} {'texts':>6} {'right':>6} {'told':>6} {'F1':>6}",
     ]
-    hits, rows, columns = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
-    score = 2 * hits / np.maximum(rows + columns, 1)
-    for i in np.argsort(score, kind="stable"):
+    for i in listed:
         lines.append(
-            f"{classes[i][:40]:40} {rows[i]:6d} {hits[i]:6d} {columns[i]:6d} {score[i]:6.3f}"
+            f"{classes[i][:_NAME]:{_NAME}} {texts[i]:6d} {hits[i]:6d} {told[i]:6d} {f1[i]:6.3f}"
         )
     return "\n".join(lines) + "\n"
 
 
-def _confusion(classes, table):
+def _by_class(answers):
+    """Of each class its test texts, the right answers, the times it was told, its F1; (C,) each."""
+    known, count = answers.labels >= 0, len(answers.classes)
+    labels, told = answers.labels[known], answers.told[known]
+    texts, hits, told = (
+        np.bincount(a, minlength=count) for a in (labels, labels[labels == told], told)
+    )
+    return texts, hits, told, 2 * hits / np.maximum(texts + told, 1)
+
+
+def _pairs(answers):
+    """(class, answer, how many texts), (P, 3), of those that occur: a whole table may not fit in memory."""
+    known, count = answers.labels >= 0, len(answers.classes)
+    codes, texts = np.unique(
+        answers.labels[known] * np.int64(count) + answers.told[known], return_counts=True
+    )
+    return np.stack([*np.divmod(codes, count), texts], axis=1)
+
+
+def _confusion(answers):
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["is", "told", "texts"])
-    for i, j in np.argwhere(table):
-        writer.writerow([classes[i], classes[j], table[i, j]])
+    for i, j, count in _pairs(answers):
+        writer.writerow([answers.classes[i], answers.classes[j], count])
     return out.getvalue()
 
 
@@ -105,13 +126,13 @@ def _others(metrics):
 
 def _mistakes(answers):
     """The texts whose own class was thought the least likely."""
-    wrong, count = answers.wrong, len(answers.labels)
+    wrong, count, answered = answers.wrong, len(answers.labels), answers.told
     lines = [f"{len(wrong)} of {count} test texts are told wrong; the worst first", ""]
     for i in wrong[:_MISTAKES]:
         own = np.exp(answers.log_p[i, answers.labels[i]]) if answers.labels[i] >= 0 else 0.0
         text = " ".join(answers.test.texts[i].split())
         text = text if len(text) <= _SHOWN else text[:_SHOWN] + " …"
-        told = answers.classes[answers.told[i]]
+        told = answers.classes[answered[i]]
         lines.append(f"{answers.test.labels[i]} ({own:.4f}), told {told}")
         lines.append(f"    {text}")
     return "\n".join(lines) + "\n"
@@ -133,23 +154,41 @@ def _curve(run, metrics):
     pyplot.close(figure)
 
 
-def _plots(run, classes, table, confidence, right):
+def _draw_confusion(run, answers):
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    size = float(np.clip(2 + 0.35 * len(classes), 5, 12))
+    texts, _, _, f1 = _by_class(answers)
+    drawn = np.sort(np.argsort(f1, kind="stable")[:_LISTED])
+    place = np.full(len(f1), -1)
+    place[drawn] = np.arange(len(drawn))
+    i, j, count = _pairs(answers).T
+    inside = (place[i] >= 0) & (place[j] >= 0)
+    share = np.zeros((len(drawn), len(drawn)))
+    share[place[i[inside]], place[j[inside]]] = (count / texts[i])[inside]
+
+    size = float(np.clip(2 + 0.35 * len(drawn), 5, 12))
     figure, axes = pyplot.subplots(figsize=(size + 1, size), layout="constrained")
-    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    drawn = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(drawn, ax=axes, label="share of the class")
-    axes.set(xlabel="told", ylabel="is", title="Test texts")
-    if len(classes) <= _NAMED:
-        axes.set_xticks(range(len(classes)), classes, rotation=90)
-        axes.set_yticks(range(len(classes)), classes)
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, label="share of the class")
+    some = len(drawn) < len(f1)
+    title = f"Test texts of the {_LISTED} classes of lowest F1" if some else "Test texts"
+    axes.set(xlabel="told", ylabel="is", title=title)
+    if len(drawn) <= _NAMED:
+        names = [" ".join(name.split())[:_NAME].replace("$", r"\$") for name in answers.classes]
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
     figure.savefig(run / "plots/confusion.png", dpi=110)
     pyplot.close(figure)
+
+
+def _draw_reliability(run, confidence, right):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(5, 4.5), layout="constrained")
     bins = np.minimum((confidence * 10).astype(int), 9)

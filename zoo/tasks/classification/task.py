@@ -26,6 +26,7 @@ from zoo.data.files import read_bytes, write_bytes
 from zoo.data.text import corpus, labelled, labelled_sets, stop_words, tokenizers, words
 from zoo.data.text.labelled import Labelled
 from zoo.data.text.tokenizers import Tokenizer
+from zoo.errors import UserError
 from zoo.models import Classifier, LanguageModel
 from zoo.tasks.classification import baselines, curve, evaluation, generative, looks, losses, show
 from zoo.tasks.classification.config import check
@@ -87,6 +88,11 @@ class ClassificationTask(Task):
                 rows = labelled.stratified(whole, 0.0, d.test, self.config.seed)
             whole, test = whole.take(rows["train"]), whole.take(rows["test"])
         rows = labelled.stratified(whole, d.valid, 0.0, self.config.seed)
+        if self.config.best.metric and not len(rows["valid"]):
+            raise DataError(
+                f"--config.data.valid={d.valid}: no class has texts enough for a validation part to choose "
+                "by; raise it, give more texts, or add --config.best.metric="
+            )
         return {
             "train": whole.take(rows["train"]),
             "valid": whole.take(rows["valid"]),
@@ -98,7 +104,11 @@ class ClassificationTask(Task):
         """The labels of the training texts, sorted."""
         found = sorted(set(self._texts["train"].labels))
         if len(found) < 2:
-            raise DataError(f"one class, {found[0]!r}: two are needed to tell apart")
+            source = self.config.data.path or self.config.data.name
+            raise DataError(
+                f"{source!r}: all training texts are of one class, {labelled.some(found)}; two are needed "
+                "to tell apart"
+            )
         return found
 
     @cached_property
@@ -168,24 +178,46 @@ class ClassificationTask(Task):
     def describe_data(self):
         whole = json.dumps([(t.texts, t.labels) for t in self._texts.values()])
         train, lengths = self._texts["train"], self._arrays["train"]["lengths"]
-        for remark in labelled.remarks(train):
-            print(f"note: training: {remark}", file=sys.stderr)
-        record = {
+        cut = sum(len(ids) > self.config.data.limit for ids in self._train_ids)
+        skipped = sorted({file for t in self._texts.values() for file in t.skipped})
+        for note in self._notes(cut, skipped):
+            print(f"note: {note}", file=sys.stderr)
+        return {
             "digest": hashlib.sha256(whole.encode()).hexdigest(),
             "texts": {split: len(t.texts) for split, t in self._texts.items()},
+            "empty": {split: t.empty for split, t in self._texts.items()},
+            "skipped": skipped,
             "classes": len(self.classes),
             "vocabulary": self.vocabulary.size,
             "widths": self.widths,
             "padding": round(buckets.padding(lengths, self.widths), 4),
-            "cut": sum(len(ids) > self.config.data.limit for ids in self._train_ids),
+            "cut": cut,
             "test_texts_seen_in_training": labelled.in_both(train, self._texts["test"]),
         }
-        if strange := sorted(set(self._texts["test"].labels) - set(self.classes)):
-            shown = ", ".join(map(repr, strange[:5]))
-            print(
-                f"note: test: training has no {shown}; such texts count as wrong", file=sys.stderr
+
+    def _notes(self, cut, skipped):
+        """What a person should know of the data before they train, a line each."""
+        d, train, test = self.config.data, self._texts["train"], self._texts["test"]
+        said = [f"training: {remark}" for remark in labelled.remarks(train)]
+        if skipped:
+            said.append(f"files that are no text are left out: {labelled.some(skipped)}")
+        if cut:
+            said.append(
+                f"training: {cut} of {len(train.texts)} texts have more than {d.limit} symbols, and are "
+                "read up to there; see --config.data.limit"
             )
-        return record
+        if self.config.baselines and len(self.classes) > baselines.MOST:
+            said.append(f"no baselines: of {baselines.MOST} classes at most")
+        if not test.texts and (d.test or d.test_path):
+            said.append(f"--config.data.test={d.test}: no class has texts enough for a test part")
+        if strange := sorted(set(test.labels) - set(self.classes)):
+            known = set(self.classes)
+            count = sum(label not in known for label in test.labels)
+            said.append(
+                f"test: {count} of {len(test.texts)} texts count as wrong, since training has no "
+                f"{labelled.some(strange)}"
+            )
+        return said
 
     def prepare(self, run):
         self.vocabulary.save(run / "vocabulary.json")
@@ -198,7 +230,17 @@ class ClassificationTask(Task):
         return self.model.init(key, tokens, one)
 
     def phases(self):
-        return (self.config.pretrain.epochs,) if self.config.pretrain.epochs else ()
+        epochs, config = self.config.pretrain.epochs, self.config
+        if not epochs:
+            return ()
+        per_epoch = self.steps_per_epoch("train")
+        lasts = config.epochs if config.steps is None else config.steps / per_epoch
+        if lasts is not None and epochs >= lasts:
+            raise UserError(
+                f"--config.pretrain.epochs={epochs}: training has {lasts:.3g} epochs of {per_epoch} steps, "
+                "so that no class would be learned; set fewer, or more --config.epochs"
+            )
+        return (epochs,)
 
     def rate_factor(self, parameter):
         _, name, *_ = parameter.split(".")
@@ -293,11 +335,16 @@ class ClassificationTask(Task):
             return Evaluation({}, {})
         arrays = self._arrays[split]
         each = evaluation.log_p(self, params, arrays)  # (members, n, C)
+        each[:, ~self._known(arrays)] = np.log(self.prior)
         if split == "valid":
             metrics = [evaluation.metrics(one, arrays["labels"]) for one in each]
             values = {name: np.array([m[name] for m in metrics]) for name in metrics[0]}
-            self.temperature = evaluation.temperature(self.mixed(each), arrays["labels"])
+            together = self.mixed(each)
+            self.temperature = evaluation.temperature(together, arrays["labels"])
             values = {k: v if self.members else float(v[0]) for k, v in values.items()}
+            if self.config.ensemble.members > 1:
+                score = evaluation.metrics(together, arrays["labels"])
+                values |= {f"{k}_together": score[k] for k in ("loss", "accuracy")}
             return Evaluation(
                 {f"valid_{k}": v for k, v in values.items()} | {"temperature": self.temperature}, {}
             )
@@ -334,24 +381,31 @@ class ClassificationTask(Task):
 
     def _look(self, params, answers, i):
         symbols, values, told = looks.influence(self, params, answers.test.texts[i])
-        return f"{told}, is {answers.test.labels[i]}", symbols, values
+        label = answers.test.labels[i]
+        return f"{label}, told {'right' if told == label else told}", symbols, values
 
-    def posterior(self, params, texts: Sequence[str]) -> list[dict]:
-        """For each text label and probabilities (by class, likely ones first); where no symbol of it is
-        known, ``known`` is False, and the shares of the classes in training speak."""
+    def posterior(self, params, texts: Sequence[str], top: int | None = None) -> list[dict]:
+        """For each text label and probabilities (by class, likely ones first, ``top`` of them at most);
+        where no symbol of it is known, ``known`` is False, and the shares of the classes in training
+        speak."""
         arrays = self.padded(texts)
         log_p = self.mixed(evaluation.log_p(self, params, arrays), self.temperature)
         rows = []
-        for ids, length, p in zip(arrays["tokens"], arrays["lengths"], np.exp(log_p), strict=True):
-            known = not np.isin(ids[:length], self.vocabulary.unknown_ids).all()
+        for known, p in zip(self._known(arrays), np.exp(log_p), strict=True):
             p = p if known else self.prior
             likely = np.argsort(-p, kind="stable")
             row = {
                 "label": self.classes[likely[0]],
-                "probabilities": {self.classes[i]: float(p[i]) for i in likely},
+                "probabilities": {self.classes[i]: float(p[i]) for i in likely[:top]},
             }
             rows.append(row if known else row | {"known": False})
         return rows
+
+    def _known(self, arrays):
+        """Whether any symbol of each text is known, (n,): else the shares of the classes answer."""
+        tokens, lengths = arrays["tokens"], arrays["lengths"]
+        within = np.arange(tokens.shape[1]) < lengths[:, None]
+        return (within & ~np.isin(tokens, self.vocabulary.unknown_ids)).any(axis=1)
 
     def mixed(self, each, temperature=1.0):
         """The answers of the bank; of a learning curve, those of the member with all texts."""
