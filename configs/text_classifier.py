@@ -1,7 +1,7 @@
 """Which class a text is of, by a bidirectional LSTM.
 
-Where two numbers follow a command, they are the time that training took on 2 CPU cores, and the share of test
-texts to expect in their right class (test_accuracy). The other variants are first guesses, not measured.
+Where two numbers follow a command, they are the time that training took on 2 CPU cores, and the share of
+test texts to expect in their right class (test_accuracy). The others are first guesses, not measured.
 
 python train.py --config=configs/text_classifier.py                       Python's documentation, by page
 python train.py --config=configs/text_classifier.py:banking77      10.3 min  0.9138   questions to a bank
