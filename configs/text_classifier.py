@@ -33,6 +33,7 @@ def get_config(variant="docs"):
     if variant == "docs":
         c.about = "paragraphs of Python's documentation, by their page"
     elif variant == "banking77":
+        c.results = (("test_accuracy", 0.9029, "TF-IDF + SVM, published"), *c.results)
         c.about = "questions to a bank, 77 intents: three models, pretrained as language models"
         c.batch_size, c.epochs, c.data.buckets = 64, 16.0, 4
         c.optimizer.learning_rate = 4e-3

@@ -3,17 +3,13 @@
 from pathlib import Path
 
 from zoo.runs import log
+from zoo.tasks import figures
 
 
 def draw_losses(run: Path, loss_unit: str) -> None:
     """Writes plots/loss.png: training and validation loss, in ``loss_unit``, over the steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     records = log.read(run)
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = figures.subplots(size=(7, 4.2))
     for name, style in (("train_loss", "-"), ("valid_loss", "o-")):
         points = [(r["step"], r[name]) for r in records if name in r]
         if points:
@@ -24,6 +20,4 @@ def draw_losses(run: Path, loss_unit: str) -> None:
     axes.grid(alpha=0.3)
     if axes.lines:
         axes.legend()
-    (run / "plots").mkdir(exist_ok=True)
-    figure.savefig(run / "plots" / "loss.png", dpi=120)
-    pyplot.close(figure)
+    figures.keep(figure, run, "loss.png", dpi=120)

@@ -5,7 +5,7 @@
     NAME/task.py      the class NameTask, which satisfies ``zoo.tasks.protocol.Task``
     NAME/predict.py   where ``zoo.predict`` is for it: FLAGS and predict(...), see ``zoo.predict``
 
-``protocol`` says what a task must do, ``labels`` is what several share.
+``protocol`` says what a task must do, ``labels`` and ``figures`` are what several share.
 """
 
 import importlib

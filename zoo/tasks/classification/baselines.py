@@ -1,6 +1,6 @@
 """Classifiers of words and pairs of words, on the same texts: what a recurrent model has to beat.
 
-From scikit-learn (the extra "baselines"), with its own defaults.
+From scikit-learn (the extra "baselines"), with its own defaults but for more iterations.
 """
 
 import time

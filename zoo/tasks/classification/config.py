@@ -7,7 +7,6 @@ from zoo.errors import UserError
 from zoo.tasks import Metric
 
 METRICS = {
-    "svm_accuracy": Metric("TF-IDF and SVM, the same", "share", "higher"),
     "test_accuracy": Metric("test texts, right class", "share", "higher"),
     "test_macro_f1": Metric(
         "F1 of test texts, mean over the classes", "1 = always right", "higher"
@@ -117,10 +116,14 @@ def check(config: ConfigDict) -> None:
             f"--config.patience={config.patience}: not with --config.pretrain.epochs, which teach no class"
         )
     if config.objective == "generative":
-        for key in ("pretrain.epochs", "adversarial.size", "smoothing"):
-            group, _, name = key.rpartition(".")
-            if (config[group] if group else config)[name]:
-                raise UserError(f"--config.{key}: not with --config.objective=generative")
+        others = {
+            "pretrain.epochs": config.pretrain.epochs,
+            "adversarial.size": config.adversarial.size,
+            "smoothing": config.smoothing,
+        }
+        for key, value in others.items():
+            if value:
+                raise UserError(f"--config.{key}={value}: not with --config.objective=generative")
     if config.curve and config.ensemble.members > 1:
         raise UserError("--config.curve: a bank of its own; not with --config.ensemble.members")
     if not config.data.valid and config.best.metric:

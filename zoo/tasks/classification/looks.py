@@ -1,8 +1,11 @@
 """What a classifier looks at: how much surer it is of its answer for each word of a text."""
 
+from pathlib import Path
+
 import numpy as np
 
 from zoo.data.text import words
+from zoo.tasks import figures
 from zoo.tasks.classification import evaluation
 
 _SYMBOLS = 80  # of a text, from its beginning
@@ -29,13 +32,10 @@ def influence(task, params, text: str) -> tuple[list[str], np.ndarray, str]:
     return symbols, log_p[0, told] - log_p[1:, told], task.classes[told]
 
 
-def draw(path, shown: list[tuple[str, list[str], np.ndarray]]) -> None:
-    """Writes a picture of texts: (title, symbols, influence) each. Red speaks for the answer, blue against
-    it; the strongest word of a text is darkest."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import colormaps, pyplot
+def draw(run: Path, shown: list[tuple[str, list[str], np.ndarray]]) -> None:
+    """Writes plots/looks.png, a picture of texts: (title, symbols, influence) each. Red speaks for the
+    answer, blue against it; the strongest word of a text is darkest."""
+    from matplotlib import colormaps
 
     colours, placed, row = colormaps["RdBu_r"], [], 0
     for title, symbols, values in shown:
@@ -49,8 +49,9 @@ def draw(path, shown: list[tuple[str, list[str], np.ndarray]]) -> None:
             column += len(symbol) + 1
         row += 2
     wide, high = _LINE * _SIZE * 0.602 / 72 + 0.3, row * _SIZE * 1.7 / 72
-    figure = pyplot.figure(figsize=(wide, high))
-    axes = figure.add_axes((0.15 / wide, 0, 1, 1))
+    figure, axes = figures.subplots(size=(wide, high))
+    figure.set_layout_engine("none")
+    axes.set_position((0.15 / wide, 0, 1, 1))
     axes.set(xlim=(0, wide), ylim=(high, 0))
     axes.axis("off")
     for row, column, symbol, colour in placed:
@@ -59,5 +60,4 @@ def draw(path, shown: list[tuple[str, list[str], np.ndarray]]) -> None:
         style["weight"] = "normal" if colour else "bold"
         at = column * _SIZE * 0.602 / 72, (row + 0.8) * _SIZE * 1.7 / 72
         axes.text(*at, symbol, bbox=box, **style)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    figures.keep(figure, run, "looks.png", dpi=120)

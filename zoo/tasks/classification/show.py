@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.data.files import write_bytes
 from zoo.data.text.labelled import Labelled
+from zoo.tasks import figures
 from zoo.tasks.classification import baselines
 
 _MISTAKES, _SHOWN = 30, 300  # mistakes, and characters of each
@@ -54,7 +55,6 @@ def write(run: Path, answers: Answers, metrics: dict) -> None:
     write_bytes(run / "confusion.csv", _confusion(answers).encode())
     write_bytes(run / "mistakes.txt", _mistakes(answers).encode())
     write_bytes(run / "summary.txt", _summary(answers, metrics).encode())
-    (run / "plots").mkdir(exist_ok=True)
     _draw_confusion(run, answers)
     _draw_reliability(run, np.exp(answers.log_p.max(axis=1)), told == labels)
     if "curve_texts" in metrics:
@@ -139,27 +139,16 @@ def _mistakes(answers):
 
 
 def _curve(run, metrics):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+    figure, axes = figures.subplots(size=(6, 4))
     axes.plot(metrics["curve_texts"], metrics["curve_accuracy"], "o-")
     axes.set(xlabel="texts to learn from", ylabel="right class of test texts", xscale="log")
     axes.set_xticks(metrics["curve_texts"], [str(int(n)) for n in metrics["curve_texts"]])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    figure.savefig(run / "plots/curve.png", dpi=110)
-    pyplot.close(figure)
+    figures.keep(figure, run, "curve.png")
 
 
 def _draw_confusion(run, answers):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     texts, _, _, f1 = _by_class(answers)
     drawn = np.sort(np.argsort(f1, kind="stable")[:_LISTED])
     place = np.full(len(f1), -1)
@@ -170,7 +159,7 @@ def _draw_confusion(run, answers):
     share[place[i[inside]], place[j[inside]]] = (count / texts[i])[inside]
 
     size = float(np.clip(2 + 0.35 * len(drawn), 5, 12))
-    figure, axes = pyplot.subplots(figsize=(size + 1, size), layout="constrained")
+    figure, axes = figures.subplots(size=(size + 1, size))
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the class")
     some = len(drawn) < len(f1)
@@ -180,17 +169,13 @@ def _draw_confusion(run, answers):
         names = [" ".join(name.split())[:_NAME].replace("$", r"\$") for name in answers.classes]
         axes.set_xticks(range(len(names)), names, rotation=90)
         axes.set_yticks(range(len(names)), names)
-    figure.savefig(run / "plots/confusion.png", dpi=110)
-    pyplot.close(figure)
+    else:
+        axes.set(xlabel="told (classes by name)", ylabel="is (classes by name)")
+    figures.keep(figure, run, "confusion.png")
 
 
 def _draw_reliability(run, confidence, right):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(5, 4.5), layout="constrained")
+    figure, axes = figures.subplots(size=(5, 4.5))
     bins = np.minimum((confidence * 10).astype(int), 9)
     count = np.bincount(bins, minlength=10)
     with np.errstate(invalid="ignore"):
@@ -202,5 +187,4 @@ def _draw_reliability(run, confidence, right):
             axes.annotate(str(n), (x, y), textcoords="offset points", xytext=(4, -10), fontsize=8)
     axes.set(xlabel="probability of the answer", ylabel="share that is right", title="Test texts")
     axes.grid(alpha=0.3)
-    figure.savefig(run / "plots/reliability.png", dpi=110)
-    pyplot.close(figure)
+    figures.keep(figure, run, "reliability.png")

@@ -286,6 +286,8 @@ class ClassificationTask(Task):
         if self.config.curve:
             rows = jnp.asarray(data["rows"])[member, rows]
         batch = {name: jnp.asarray(data[name])[rows] for name in ("tokens", "lengths", "labels")}
+        if self.config.curve:  # a text that stands in for another may be cut
+            batch["lengths"] = jnp.minimum(batch["lengths"], jnp.array(self.widths)[bucket])
         weights = jnp.where(there, jnp.asarray(data["weights"])[rows], 0)
         return batch | {"there": there, "weights": weights, "bucket": bucket, "reads": reads}
 
@@ -299,10 +301,9 @@ class ClassificationTask(Task):
 
         def labelled(width):
             given = tokens[:, :width]
-            some = batch | {"lengths": jnp.minimum(batch["lengths"], width)}
             if self.generative:
-                return lambda: generative.loss(self.model, params, given, some, key)
-            return lambda: losses.labelled(self.config, self.model, params, given, some, key)
+                return lambda: generative.loss(self.model, params, given, batch, key)
+            return lambda: losses.labelled(self.config, self.model, params, given, batch, key)
 
         def foretold(width):
             return lambda: losses.foretold(
@@ -372,12 +373,7 @@ class ClassificationTask(Task):
             known = self._arrays["test"]["labels"]
             answers = show.Answers(self.classes, test, known, evaluated.shown["log_p"])
             show.write(run, answers, evaluated.metrics)
-            chosen = show.exemplary(answers)
-            if chosen:
-                (run / "plots").mkdir(exist_ok=True)
-                looks.draw(
-                    run / "plots/looks.png", [self._look(params, answers, i) for i in chosen]
-                )
+            looks.draw(run, [self._look(params, answers, i) for i in show.exemplary(answers)])
 
     def _look(self, params, answers, i):
         symbols, values, told = looks.influence(self, params, answers.test.texts[i])

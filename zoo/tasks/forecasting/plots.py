@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from zoo.data.series import calendar, frames
+from zoo.tasks import figures
 
 _ROWS = 300  # of a series that are drawn: more cannot be told apart
 _SHOWN = ("seasonal_naive", "persistence")
@@ -11,20 +12,12 @@ _SHOWN = ("seasonal_naive", "persistence")
 def draw(task, shown: dict, predictions: list[dict], run: Path) -> None:
     """Writes plots/forecast.png (of the first series) and plots/residuals.png, from what an evaluation
     has shown: "residuals", "baselines", and a Backtest under the name of each split."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    (run / "plots").mkdir(exist_ok=True)
-    figure, axes = pyplot.subplots(figsize=(10, 5), layout="constrained")
+    figure, axes = figures.subplots(size=(10, 5))
     _forecast(axes, task, shown, predictions)
-    figure.savefig(run / "plots" / "forecast.png", dpi=110)
-    pyplot.close(figure)
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    figures.keep(figure, run, "forecast.png")
+    figure, axes = figures.subplots(1, 2, size=(10, 3.6))
     _residuals(axes, task, shown)
-    figure.savefig(run / "plots" / "residuals.png", dpi=110)
-    pyplot.close(figure)
+    figures.keep(figure, run, "residuals.png")
 
 
 def _forecast(axes, task, shown, predictions):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.files import write_bytes
+from zoo.tasks import figures
 from zoo.tasks import labels as measures
 from zoo.tasks.language_detection.evaluation import LENGTHS, Scored
 
@@ -14,10 +15,6 @@ from zoo.tasks.language_detection.evaluation import LENGTHS, Scored
 def draw(task, params, scored: dict[int | str, Scored], run: Path) -> None:
     """Writes a confusion table (CSV and plot) of substrings of 20 characters and of each kind of lines,
     and plots: trace, and of two languages roc."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    (run / "plots").mkdir(exist_ok=True)
     for kind, (values, labels) in scored.items():
         if kind not in LENGTHS or kind == 20:
             _confusion(task.codes, values, labels, run, "" if kind == 20 else kind)
@@ -27,21 +24,8 @@ def draw(task, params, scored: dict[int | str, Scored], run: Path) -> None:
     _trace(task, params, held, run)
 
 
-def _figure(size):
-    from matplotlib import pyplot
-
-    return pyplot.subplots(figsize=size, layout="constrained")
-
-
-def _keep(figure, run, name):
-    from matplotlib import pyplot
-
-    figure.savefig(run / "plots" / name, dpi=110)
-    pyplot.close(figure)
-
-
 def _roc(codes, scored, run):
-    figure, axes = _figure((5.5, 5))
+    figure, axes = figures.subplots(size=(5.5, 5))
     for length in (n for n in LENGTHS[:3] if n in scored):
         values, labels = scored[length]
         difference = values[:, 0] - values[:, 1]
@@ -54,7 +38,7 @@ def _roc(codes, scored, run):
     axes.set_title("ROC, held-out text")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    _keep(figure, run, "roc.png")
+    figures.keep(figure, run, "roc.png")
 
 
 def _confusion(codes, values, labels, run, kind=""):
@@ -71,7 +55,7 @@ def _confusion(codes, values, labels, run, kind=""):
     write_bytes(run / f"{name}.csv", out.getvalue().encode())
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     size = max(4, 0.3 * n + 1.5)
-    figure, axes = _figure((size + 0.8, size))
+    figure, axes = figures.subplots(size=(size + 0.8, size))
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(n), codes, fontsize=8, rotation=90 if n > 12 else 0)
     axes.set_yticks(range(n), codes, fontsize=8)
@@ -84,15 +68,13 @@ def _confusion(codes, values, labels, run, kind=""):
                 color = "white" if share[i, j] > 0.5 else "black"
                 axes.text(j, i, f"{share[i, j]:.1%}", ha="center", va="center", color=color)
     figure.colorbar(image, ax=axes, shrink=0.8)
-    _keep(figure, run, f"{name}.png")
+    figures.keep(figure, run, f"{name}.png")
 
 
 def _trace(task, params, texts, run):
     """Where the models decide: log P(string so far | its language) over that of the best other."""
-    from matplotlib import pyplot
-
     shown = min(4, len(task.codes))
-    figure, axes = pyplot.subplots(shown, 1, figsize=(9, 1.9 * shown), layout="constrained")
+    figure, axes = figures.subplots(shown, size=(9, 1.9 * shown))
     for axis, label in zip(axes, range(shown), strict=True):
         text = texts[label]
         string = text[len(text) // 2 :][:40]
@@ -107,4 +89,4 @@ def _trace(task, params, texts, run):
         axis.set_title(f"{task.codes[label]} against {names[best[-1]]}", fontsize=9, loc="left")
         axis.set_ylabel("log ratio", fontsize=8)
         axis.grid(alpha=0.3)
-    _keep(figure, run, "trace.png")
+    figures.keep(figure, run, "trace.png")
