@@ -32,6 +32,9 @@ def get_config(variant="docs"):
     c.optimizer.learning_rate = 3e-3
     if variant == "docs":
         c.about = "paragraphs of Python's documentation, by their page"
+        c.batch_size, c.epochs, c.data.buckets = 16, 30.0, 4
+        c.pretrain.epochs = 10
+        c.model.update({"pool": "attention", "embed_drop": 0.2, "dropout_out": 0.5})
     elif variant == "banking77":
         c.results = (("test_accuracy", 0.9029, "TF-IDF + SVM, published"), *c.results)
         c.about = "questions to a bank, 77 intents: three models, pretrained as language models"

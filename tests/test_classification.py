@@ -36,7 +36,8 @@ def config(tmp_path):
     c = configs.load(CONFIG)
     c.data.update({"path": str(tmp_path / "texts.csv"), "buckets": 2, "min_count": 1})
     c.model.update({"embed": 4, "hidden": 4, "dropout_in": 0.0, "dropout_out": 0.0})
-    c.batch_size = 8
+    c.model.update({"embed_drop": 0.0, "pool": "max"})
+    c.batch_size, c.epochs, c.pretrain.epochs = 8, 20.0, 0
     return c
 
 
@@ -112,7 +113,8 @@ def test_a_run_learns_shows_and_predicts(config, tmp_path, capsys, members):
     settings = {
         "data.path": config.data.path, "data.buckets": 2, "data.min_count": 1, "model.embed": 4,
         "model.hidden": 4, "steps": 120, "eval_every": 60, "optimizer.learning_rate": 0.02,
-        "ensemble.members": members, "optimizer.warmup_steps": 0,
+        "ensemble.members": members, "optimizer.warmup_steps": 0, "pretrain.epochs": 0,
+        "model.pool": "max", "model.embed_drop": 0.0, "model.dropout_out": 0.3,
     }  # fmt: skip
     argv += [f"--config.{key}={value}" for key, value in settings.items()]
     assert cli.run(train.main, argv) == 0
@@ -146,7 +148,7 @@ def run_command(run, **settings):
     """Trains three steps of a tiny model and returns the metrics."""
     settings = {
         "steps": 3, "eval_every": 3, "model.embed": 4, "model.hidden": 4, "data.buckets": 2,
-        "data.min_count": 1, "baselines": False,
+        "data.min_count": 1, "baselines": False, "pretrain.epochs": 0,
     } | settings  # fmt: skip
     argv = ["train.py", f"--config={CONFIG}", f"--run={run}"]
     argv += [f"--config.{key}={value}" for key, value in settings.items()]

@@ -113,7 +113,8 @@ def check(config: ConfigDict) -> None:
         raise UserError("--config.optimizer.schedule=plateau: not with --config.pretrain.epochs")
     if config.pretrain.epochs and config.patience:
         raise UserError(
-            f"--config.patience={config.patience}: not with --config.pretrain.epochs, which teach no class"
+            f"--config.patience={config.patience}: not with --config.pretrain.epochs, which teach none; "
+            "add --config.pretrain.epochs=0"
         )
     if config.objective == "generative":
         others = {
@@ -123,7 +124,8 @@ def check(config: ConfigDict) -> None:
         }
         for key, value in others.items():
             if value:
-                raise UserError(f"--config.{key}={value}: not with --config.objective=generative")
+                said = "not with --config.objective=generative; add"
+                raise UserError(f"--config.{key}={value}: {said} --config.{key}=0")
     if config.curve and config.ensemble.members > 1:
         raise UserError("--config.curve: a bank of its own; not with --config.ensemble.members")
     if not config.data.valid and config.best.metric:
