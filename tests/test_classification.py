@@ -15,6 +15,7 @@ from zoo import config as configs
 from zoo.data.errors import DataError
 from zoo.data.text import labelled
 from zoo.errors import UserError
+from zoo.runs import load
 from zoo.tasks.classification import baselines, curve, evaluation, looks, losses, show
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +62,7 @@ def test_the_loss_is_the_mean_over_the_texts_of_an_epoch_whatever_the_buckets(co
         total += float(sums["loss"].total)
         weight += float(sums["loss"].weight)
     arrays = task._arrays["train"]
-    log_p = evaluation.log_p(task, params, arrays)[0]
+    log_p = task.log_p(params, arrays)
     want = -log_p[np.arange(58), arrays["labels"]].sum()
     assert weight == 58 and total == pytest.approx(want, rel=1e-5)
 
@@ -72,9 +73,8 @@ def test_smoothing_and_balance_are_what_they_say(config):
     params = task.init(jax.random.key(0))
     batch = task.gather(task.data("train"), task.indices(task.order("train", 0), 0, 0))
     sums, _ = task.loss(params, (), batch, jax.random.key(1))
-    log_p = np.asarray(
-        jax.nn.log_softmax(task.model.apply(params, batch["tokens"], batch["lengths"]))
-    )
+    scores = task.models["discriminative"].apply(params, batch["tokens"], batch["lengths"])
+    log_p = np.asarray(jax.nn.log_softmax(scores))
     labels, weights = np.asarray(batch["labels"]), np.asarray(batch["weights"])
     nats = -0.9 * log_p[np.arange(8), labels] - 0.1 * log_p.mean(axis=1)
     assert float(sums["loss"].total) == pytest.approx((nats * weights).sum(), rel=1e-5)
@@ -96,14 +96,32 @@ def test_the_temperature_is_the_one_of_the_lowest_loss():
     scores = random.normal(size=(400, 3))
     p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     labels = np.array([random.choice(3, p=row) for row in p])
-    sure = evaluation.mixed(np.log(p)[None] * 4)
+    sure = evaluation.mixed(np.log(p)[None, None] * 4)
     found = evaluation.temperature(sure, labels)
     assert 3 < found < 5.5
 
     def loss(at):
-        return evaluation.metrics(evaluation.mixed(sure[None], at), labels)["loss"]
+        return evaluation.metrics(evaluation.mixed(sure[None, None], at), labels)["loss"]
 
     assert loss(found) <= min(loss(found * 1.05), loss(found / 1.05))
+    assert evaluation.fitted(sure[None, None], labels) == (found, 0.0)
+    assert evaluation.fitted(sure[None, None, :0], labels[:0]) == (1.0, 0.0)
+
+
+def test_the_share_of_a_second_model_is_the_one_of_the_lowest_loss():
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(2, 2, 600, 3)) * np.array([1.0, 2.0])[:, None, None, None]
+    each = scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    true = 0.8 * evaluation.mixed(each[:1]) + 0.2 * evaluation.mixed(each[1:])
+    p = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
+    labels = np.array([random.choice(3, p=row) for row in p])
+    temperature, share = evaluation.fitted(each, labels)
+    assert 0.1 < share < 0.5
+
+    def loss(share):
+        return evaluation.metrics(evaluation.mixed(each, temperature, share), labels)["loss"]
+
+    assert loss(share) <= min(loss(share * 1.05), loss(share / 1.05), loss(0.0))
 
 
 @pytest.mark.parametrize("members", [1, 2])
@@ -160,6 +178,22 @@ def test_a_bank_of_generative_classifiers_and_batches_larger_than_the_data(confi
     settings = {"data.path": config.data.path, "objective": "generative", "ensemble.members": 2}
     metrics = run_command(tmp_path / "run", batch_size=100, **settings)
     assert 0 <= metrics["test_accuracy"] <= 1
+
+
+def test_a_mixture_trains_both_models_and_weighs_them_by_the_validation_texts(config, tmp_path):
+    settings = {"data.path": config.data.path, "objective": "mixture", "pretrain.epochs": 1}
+    run = tmp_path / "run"
+    run_command(run, **settings, batch_size=20, **{"pretrain.discriminate": 0.5, "steps": 6})
+    loaded = load.load(run)
+    task, params = loaded.task, loaded.params
+    record = json.loads((run / "classes.json").read_text())
+    assert record["share"] == task.share > 0 and set(params) == {"discriminative", "generative"}
+    texts = ["the old apple", "a new hammer"]
+    each = evaluation.log_p(task, params, task.padded(texts))[:, 0]
+    scores = (each[0] + task.share * each[1]) / task.temperature
+    want = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    rows = [row["probabilities"] for row in task.posterior(params, texts)]
+    np.testing.assert_allclose([[r["fruit"], r["tools"]] for r in rows], want, rtol=1e-6)
 
 
 def test_a_curve_of_classes_with_two_texts_tested_on_labels_that_training_lacks(tmp_path, capsys):
@@ -386,12 +420,14 @@ def test_a_generative_classifier_is_bayes_rule(config):
         lambda p: p + 0.3 * jax.random.normal(jax.random.key(p.size), p.shape), params
     )
     arrays = {k: v[:3] for k, v in task._arrays["test"].items()}
-    got = evaluation.log_p(task, params, arrays)[0]
+    got = task.log_p(params, arrays)
     for row, (tokens, length) in enumerate(zip(arrays["tokens"], arrays["lengths"], strict=True)):
         scores = np.log(task.prior)
         for label in range(2):
             given = np.concatenate([[0], tokens[: length - 1]])[None]
-            _, logits = task.model.apply(params, jnp.asarray(given), None, jnp.array([label]))
+            _, logits = task.models["generative"].apply(
+                params, jnp.asarray(given), None, jnp.array([label])
+            )
             log_p = jax.nn.log_softmax(logits[0])
             scores[label] += sum(float(log_p[t, tokens[t]]) for t in range(length))
         want = scores - np.logaddexp(*scores)

@@ -55,7 +55,7 @@ def defaults() -> ConfigDict:
         "class_embed": 32,  # of the generative model: numbers that each class is known by
     }
     # discriminative: P(class | text), by a Classifier. generative: P(text | class) P(class), by a
-    # LanguageModel that knows the class (Yogatama et al. 2017).
+    # LanguageModel that knows the class (Yogatama et al. 2017). mixture: both, by a weight that fits.
     c.objective = "discriminative"
     c.pretrain = {
         "epochs": 0,  # first ones, of all, in which both directions learn to foretell words
@@ -92,7 +92,7 @@ def check(config: ConfigDict) -> None:
             f"--config.data.stop_words: not of {config.data.symbols}; add --config.data.symbols=words"
         )
     choose(config, "data.split", ("stratified", "position"))
-    choose(config, "objective", ("discriminative", "generative"))
+    choose(config, "objective", ("discriminative", "generative", "mixture"))
     choose(config, "model.cell", CELLS)
     choose(config, "model.pool", POOLS)
     for key in ("best.metric", "target.metric"):

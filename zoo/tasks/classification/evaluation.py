@@ -11,13 +11,16 @@ from zoo.tasks.classification import generative
 from zoo.tasks.labels import calibration_error
 
 _ROWS = 64  # texts of a call
+_SHARES = 1e-3, 10.0  # of a generative model beside a discriminative one, lowest and highest
 _MIXED = 1024  # texts at once: with many classes, each step of all of them would take gigabytes
 
 
 def log_p(task, params, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """log P(class | text) by each member, (members, n, C), of texts as ``task.padded`` gives them."""
+    """log P(class | text) by each model's members, (models, members, n, C), of texts as ``task.padded``
+    gives them."""
     tokens, lengths = arrays["tokens"], arrays["lengths"]
-    out = np.zeros((max(1, task.members), len(lengths), len(task.classes)))
+    sizes = len(task.models), max(1, task.members), len(lengths), len(task.classes)
+    out = np.zeros(sizes)
     bucket = bucket_of(lengths, task.widths)
     log_prior = np.log(task.prior).astype(np.float32)
     for b, width in enumerate(task.widths):
@@ -25,19 +28,23 @@ def log_p(task, params, arrays: dict[str, np.ndarray]) -> np.ndarray:
         for i in range(0, len(mine), _ROWS):
             rows = mine[i : i + _ROWS]
             filled = np.pad(rows, (0, _ROWS - len(rows)), mode="edge")
-            given = params, tokens[filled, :width], lengths[filled], log_prior
-            got = _members(task.model, task.generative, bool(task.members), *given)
-            out[:, rows] = np.asarray(got, np.float64)[:, : len(rows)]
+            given = tokens[filled, :width], lengths[filled], log_prior
+            for number, (objective, model) in enumerate(task.models.items()):
+                own = task.part(params, objective)
+                got = _members(model, objective == "generative", bool(task.members), own, *given)
+                out[number, :, rows] = np.moveaxis(np.asarray(got, np.float64), 0, 1)[: len(rows)]
     return out
 
 
-def mixed(each: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """log of the mean of the members' probabilities (members, n, C) -> (n, C), over ``temperature``."""
-    out = np.empty(each.shape[1:])
+def mixed(each: np.ndarray, temperature: float = 1.0, share: float = 0.0) -> np.ndarray:
+    """The log of the mean of the members' probabilities, (models, members, n, C) -> (n, C), over
+    ``temperature``. Of two models, that of the second times ``share`` is added to that of the first."""
+    out = np.empty(each.shape[2:])
     for i in range(0, len(out), _MIXED):
-        some = each[:, i : i + _MIXED]
-        highest = some.max(axis=0)
-        scores = (highest + np.log(np.mean(np.exp(some - highest), axis=0))) / temperature
+        some = each[:, :, i : i + _MIXED]
+        highest = some.max(axis=1)
+        means = highest + np.log(np.mean(np.exp(some - highest[:, None]), axis=1))
+        scores = (means[0] + share * means[1] if len(means) > 1 else means[0]) / temperature
         out[i : i + _MIXED] = scores - _log_sum(scores)
     return out
 
@@ -65,20 +72,41 @@ def f1(told: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     return 2 * hits[named > 0] / named[named > 0]
 
 
+def fitted(each: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """(temperature, share) for the lowest loss of ``mixed`` on these labels: (1, 0) of no labels, and a
+    share of 0 for one model. A loss convex in both weights has one minimum along each."""
+    if not len(labels):
+        return 1.0, 0.0
+    if len(each) == 1:
+        return temperature(mixed(each), labels), 0.0
+    means = np.stack([mixed(one[None]) for one in each])[:, None]  # of the members, taken once
+
+    def loss(share):
+        log_p = mixed(means, share=share)
+        return _loss(log_p / temperature(log_p, labels), labels)
+
+    share = _lowest(loss, *_SHARES)
+    return temperature(mixed(means, share=share), labels), share
+
+
 def temperature(log_p: np.ndarray, labels: np.ndarray) -> float:
     """What log P (n, C) is divided by for the lowest loss on these labels, from 1/20 to 20 (Guo et al.
-    2017); by golden-section search, since the loss has one minimum."""
-    low, high = np.log(0.05), np.log(20.0)
-    golden = (5**0.5 - 1) / 2
+    2017)."""
+    return _lowest(lambda at: _loss(log_p / at, labels), 0.05, 20.0)
 
-    def loss(at):
-        scores = log_p / np.exp(at)
-        scores = scores - _log_sum(scores)
-        return -scores[np.arange(len(labels)), labels].mean()
 
+def _loss(scores, labels):
+    scores = scores - _log_sum(scores)
+    return -scores[np.arange(len(labels)), labels].mean()
+
+
+def _lowest(loss, low, high):
+    """Where a loss with one minimum between two positive numbers is lowest, by golden-section search on a
+    logarithmic scale."""
+    low, high, golden = np.log(low), np.log(high), (5**0.5 - 1) / 2
     for _ in range(40):
         a, b = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, b) if loss(a) < loss(b) else (a, high)
+        low, high = (low, b) if loss(np.exp(a)) < loss(np.exp(b)) else (a, high)
     return float(np.exp((low + high) / 2))
 
 

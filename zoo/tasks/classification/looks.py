@@ -6,7 +6,6 @@ import numpy as np
 
 from zoo.data.text import words
 from zoo.tasks import figures
-from zoo.tasks.classification import evaluation
 
 _SYMBOLS = 80  # of a text, from its beginning
 _LINE, _SIZE = 96, 8  # characters of a line, points of a character
@@ -22,7 +21,7 @@ def influence(task, params, text: str) -> tuple[list[str], np.ndarray, str]:
     tokens = np.repeat(arrays["tokens"], count + 1, axis=0)
     tokens[1:][np.arange(count), np.arange(count)] = task.hidden_id
     lengths = np.repeat(arrays["lengths"], count + 1)
-    log_p = task.mixed(evaluation.log_p(task, params, {"tokens": tokens, "lengths": lengths}))
+    log_p = task.log_p(params, {"tokens": tokens, "lengths": lengths})
     told = int(log_p[0].argmax())
     prepared = task.prepared(text)
     if task.vocabulary.kind == "words":

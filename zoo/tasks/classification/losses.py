@@ -1,5 +1,7 @@
 """What a batch of texts costs: by its labels, under changes of its embedding, by the words it foretells."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
@@ -68,6 +70,13 @@ def labelled(
             moved = xs + worst(divergence, sized(start, _NEAR * change.size))
             total += change.virtual * divergence(log_p(params, moved))
     return Sum(total, jnp.sum(weights))
+
+
+def together(sums: Sequence[Sum]) -> Sum:
+    """The loss of models that train side by side: the sum of their means, weighed as the first is."""
+    first, *others = sums
+    means = [other.total / jnp.maximum(other.weight, 1) for other in others]
+    return Sum(sum((mean * first.weight for mean in means), first.total), first.weight)
 
 
 def foretold(

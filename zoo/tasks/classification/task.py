@@ -48,9 +48,9 @@ class ClassificationTask(Task):
         """The texts are read when they are first needed. Raises UserError for keys out of range."""
         check(config)
         self.config = config
-        self.temperature = (
-            1.0  # that logits are divided by; a finished run's own, where it has fitted one
-        )
+        # What log P is divided by, and a generative model's weight beside the other one: fitted on the
+        # validation texts; those of a run, once it has fitted them.
+        self.temperature, self.share = 1.0, 0.0
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "ClassificationTask":
@@ -60,6 +60,7 @@ class ClassificationTask(Task):
         record = json.loads(read_bytes(run / "classes.json"))
         task.classes, task.prior = record["classes"], np.array(record["prior"])
         task.widths, task.temperature = tuple(record["widths"]), record["temperature"]
+        task.share = record.get("share", 0.0)
         return task
 
     @property
@@ -141,19 +142,28 @@ class ClassificationTask(Task):
         return [self._encode(text) for text in self._texts["train"].texts]
 
     @cached_property
-    def model(self) -> Classifier | LanguageModel:
-        """The Flax module."""
+    def models(self) -> dict[str, Classifier | LanguageModel]:
+        """The Flax modules: "discriminative", which foretells classes from texts, "generative", which
+        foretells texts from classes, or both, which then have their params under these names."""
         sizes = {"vocab": self.vocabulary.size, "classes": len(self.classes)}
-        keys = self.config.model.to_dict()
-        if self.generative:
-            return LanguageModel(**sizes, **{k: keys[k] for k in _GENERATIVE}, tie=True)
+        keys, found = self.config.model.to_dict(), {}
+        own = {k: keys[k] for k in _GENERATIVE}
         del keys["class_embed"]
-        return Classifier(**sizes, **keys, reads=bool(self.config.pretrain.epochs))
+        if self.config.objective != "generative":
+            reads = bool(self.config.pretrain.epochs)
+            found["discriminative"] = Classifier(**sizes, **keys, reads=reads)
+        if self.config.objective != "discriminative":
+            found["generative"] = LanguageModel(**sizes, **own, tie=True)
+        return found
 
     @property
-    def generative(self) -> bool:
-        """Whether texts are foretold from classes, not classes from texts."""
-        return self.config.objective == "generative"
+    def model(self):
+        """The Flax module; of a mixture, both, as in ``models``."""
+        return self.models if len(self.models) > 1 else next(iter(self.models.values()))
+
+    def part(self, params, objective: str):
+        """The params of one of the models."""
+        return params[objective] if len(self.models) > 1 else params
 
     @cached_property
     def _arrays(self):
@@ -225,9 +235,11 @@ class ClassificationTask(Task):
 
     def init(self, key):
         tokens, one = jnp.zeros((1, 5), jnp.int32), jnp.ones(1, jnp.int32)
-        if self.generative:
-            return self.model.init(key, tokens, None, one)
-        return self.model.init(key, tokens, one)
+        found = {}
+        for objective, model in self.models.items():
+            given = (tokens, None, one) if objective == "generative" else (tokens, one)
+            found[objective] = model.init(key, *given)
+        return found if len(found) > 1 else found[objective]
 
     def phases(self):
         epochs, config = self.config.pretrain.epochs, self.config
@@ -243,8 +255,10 @@ class ClassificationTask(Task):
         return (epochs,)
 
     def rate_factor(self, parameter):
-        _, name, *_ = parameter.split(".")
+        _, name, *_ = parameter.removeprefix("discriminative.").split(".")
         depth = 0
+        if parameter.startswith("generative."):
+            return 1.0
         if name == "embedding":
             depth = self.config.model.layers + 1
         elif name.startswith(("layer_", "backward_")):
@@ -299,23 +313,28 @@ class ClassificationTask(Task):
             )
             tokens = jnp.where(kept, tokens, self.hidden_id)
 
-        def labelled(width):
-            given = tokens[:, :width]
-            if self.generative:
-                return lambda: generative.loss(self.model, params, given, batch, key)
-            return lambda: losses.labelled(self.config, self.model, params, given, batch, key)
+        def program(width, reads):
+            return lambda: self._loss(params, tokens[:, :width], batch, key, reads)
 
-        def foretold(width):
-            return lambda: losses.foretold(
-                self.model, params, tokens[:, :width], batch, key, self._negatives(key)
-            )
-
-        programs = [labelled(width) for width in self.widths]
+        programs = [program(width, False) for width in self.widths]
         at = batch["bucket"]
         if self.config.pretrain.epochs:
-            programs += [foretold(width) for width in self.widths]
+            programs += [program(width, True) for width in self.widths]
             at = jnp.where(batch["reads"], at + len(self.widths), at)
         return {"loss": lax.switch(at, programs)}, ()
+
+    def _loss(self, params, tokens, batch, key, reads):
+        """That of the model, or of both; where one ``reads``, it foretells words, not classes."""
+        sums = []
+        for objective, model in self.models.items():
+            given = model, self.part(params, objective), tokens, batch, key
+            if objective == "generative":
+                sums.append(generative.loss(*given))
+            elif reads:
+                sums.append(losses.foretold(*given, self._negatives(key)))
+            else:
+                sums.append(losses.labelled(self.config, *given))
+        return losses.together(sums)
 
     def _negatives(self, key):
         count = self.config.pretrain.negatives
@@ -335,30 +354,37 @@ class ClassificationTask(Task):
         if split == "train" or not len(self._texts[split].texts):
             return Evaluation({}, {})
         arrays = self._arrays[split]
-        each = evaluation.log_p(self, params, arrays)  # (members, n, C)
-        each[:, ~self._known(arrays)] = np.log(self.prior)
+        known, labels = self._known(arrays), arrays["labels"]
+        each = evaluation.log_p(self, params, arrays)  # (models, members, n, C)
         if split == "valid":
-            metrics = [evaluation.metrics(one, arrays["labels"]) for one in each]
-            values = {name: np.array([m[name] for m in metrics]) for name in metrics[0]}
-            together = self.mixed(each)
-            self.temperature = evaluation.temperature(together, arrays["labels"])
+            first = each[:, :1] if self.config.curve else each
+            fitted = evaluation.fitted(first[:, :, known], labels[known])
+            self.temperature, self.share = fitted
+            alone = self._alone(each, known, labels)
+            values = {name: np.array([m[name] for m in alone]) for name in alone[0]}
             values = {k: v if self.members else float(v[0]) for k, v in values.items()}
             if self.config.ensemble.members > 1:
-                score = evaluation.metrics(together, arrays["labels"])
+                score = evaluation.metrics(self._mixed(each, known), labels)
                 values |= {f"{k}_together": score[k] for k in ("loss", "accuracy")}
-            return Evaluation(
-                {f"valid_{k}": v for k, v in values.items()} | {"temperature": self.temperature}, {}
-            )
-        log_p = self.mixed(each, self.temperature)
-        metrics = evaluation.metrics(log_p, arrays["labels"])
-        metrics = {f"test_{k}": v for k, v in metrics.items()}
+            values = {f"valid_{k}": v for k, v in values.items()}
+            values["temperature"] = self.temperature
+            if len(self.models) > 1:
+                values["generative_share"] = self.share
+            return Evaluation(values, {})
+        log_p = self._mixed(each, known, self.temperature)
+        metrics = {f"test_{k}": v for k, v in evaluation.metrics(log_p, labels).items()}
         if self.config.curve:
-            own = [evaluation.metrics(one, arrays["labels"])["accuracy"] for one in each]
+            own = [one["accuracy"] for one in self._alone(each, known, labels)]
             sizes = curve.sizes(self._arrays["train"]["labels"], self.config.curve)
             metrics |= {"curve_accuracy": np.array(own), "curve_texts": np.array(sizes)}
         if self.config.baselines:
-            metrics |= self._baselines(arrays["labels"])
+            metrics |= self._baselines(labels)
         return Evaluation(metrics, {"log_p": log_p})
+
+    def _alone(self, each, known, labels):
+        """The metrics of each member."""
+        members = np.moveaxis(each, 1, 0)[:, :, None]
+        return [evaluation.metrics(self._mixed(one, known), labels) for one in members]
 
     def _baselines(self, known):
         """Scores of the baselines, which need no validation part and train on it too."""
@@ -385,10 +411,10 @@ class ClassificationTask(Task):
         where no symbol of it is known, ``known`` is False, and the shares of the classes in training
         speak."""
         arrays = self.padded(texts)
-        log_p = self.mixed(evaluation.log_p(self, params, arrays), self.temperature)
+        all_known = self._known(arrays)
+        log_p = self._mixed(evaluation.log_p(self, params, arrays), all_known, self.temperature)
         rows = []
-        for known, p in zip(self._known(arrays), np.exp(log_p), strict=True):
-            p = p if known else self.prior
+        for known, p in zip(all_known, np.exp(log_p), strict=True):
             likely = np.argsort(-p, kind="stable")
             row = {
                 "label": self.classes[likely[0]],
@@ -403,9 +429,19 @@ class ClassificationTask(Task):
         within = np.arange(tokens.shape[1]) < lengths[:, None]
         return (within & ~np.isin(tokens, self.vocabulary.unknown_ids)).any(axis=1)
 
-    def mixed(self, each, temperature=1.0):
-        """The answers of the bank; of a learning curve, those of the member with all texts."""
-        return evaluation.mixed(each[:1] if self.config.curve else each, temperature)
+    def log_p(self, params, arrays) -> np.ndarray:
+        """log P(class | text) (n, C), by all models and members, of texts as ``padded`` gives them; at a
+        temperature of 1."""
+        each = evaluation.log_p(self, params, arrays)
+        return self._mixed(each, np.ones(len(arrays["lengths"]), bool))
+
+    def _mixed(self, each, known, temperature=1.0):
+        """log P (n, C) of (models, members, n, C): by a learning curve's member with all texts, and else by
+        all. The shares of the classes speak where nothing is ``known`` (n,)."""
+        each = each[:, :1] if self.config.curve else each
+        log_p = evaluation.mixed(each, temperature, self.share)
+        log_p[~known] = np.log(self.prior)
+        return log_p
 
     def prepared(self, text: str) -> str:
         """A text as its symbols are read: cleaned, and in lower case or without stop words where that is
@@ -424,5 +460,6 @@ class ClassificationTask(Task):
             "prior": self.prior.tolist(),
             "widths": self.widths,
             "temperature": self.temperature,
+            "share": self.share,
         }
         write_bytes(run / "classes.json", (json.dumps(record, ensure_ascii=False) + "\n").encode())
