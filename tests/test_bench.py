@@ -221,7 +221,10 @@ def test_a_saved_result_of_core_keeps_medians_without_rounds(
     [
         ([], "give one of core, step, sample, bank, predict"),
         (["bang"], "give one of core, step, sample, bank, predict"),
-        (["predict"], "--run is missing"),
+        (
+            ["predict"],
+            "--run is missing: the folder of a finished run of language_detection or class",
+        ),
         (["bank", "--members=1"], "--members=1: must be at least 2"),
         (["core", "--contestants=torhc"], "--contestants=torhc: did you mean 'torch'?"),
         (["core", "--rounds=0"], "--rounds=0: must be at least 1"),

@@ -12,6 +12,7 @@ import pytest
 import train
 from zoo import cli, predict, tasks
 from zoo import config as configs
+from zoo.bench import command
 from zoo.data.errors import DataError
 from zoo.data.text import labelled
 from zoo.errors import UserError
@@ -49,7 +50,7 @@ def test_the_splits_hold_every_row_once_and_the_test_rows_choose_nothing(config)
     assert record["classes"] == 2 and record["padding"] < 0.2
     config.data.split = "position"
     by_position = tasks.make(config)
-    assert by_position._texts["test"].labels == ("fruit", "tools") * 8
+    assert by_position.texts["test"].labels == ("fruit", "tools") * 8
 
 
 def test_the_loss_is_the_mean_over_the_texts_of_an_epoch_whatever_the_buckets(config):
@@ -154,6 +155,10 @@ def test_a_run_learns_shows_and_predicts(config, tmp_path, capsys, members):
     assert [row["label"] for row in answers[0][:2]] == ["fruit", "tools"]
     assert [row.get("known", True) for row in answers[0]] == [True, True, False, False]
     assert sum(answers[0][2]["probabilities"].values()) == pytest.approx(1)
+    argv = ["bench", "predict", f"--run={run}", "--lines=3", "--rounds=1"]
+    assert cli.run(command.main, argv) == 0
+    table = capsys.readouterr().out
+    assert "`zoo.bench predict texts` | this model" in table and " texts a second | 1 |" in table
 
 
 def rows_file(path, rows):
@@ -272,7 +277,7 @@ def test_texts_that_are_cut_empty_or_left_out_are_said_and_counted(config, tmp_p
     config.data.update({"path": str(tmp_path / "texts"), "limit": 5, "skip_unreadable": True})
     task = tasks.make(config)
     record, said = task.describe_data(), capsys.readouterr().err
-    texts = task._texts["train"].texts
+    texts = task.texts["train"].texts
     assert record["cut"] == texts.count("a b c d e f g") and record["widths"][-1] == 5
     assert f"{record['cut']} of {len(texts)} texts have more than 5 symbols" in said
     assert record["empty"]["train"] == texts.count(" ") and sum(record["empty"].values()) == 20
@@ -457,8 +462,8 @@ def test_stop_words_and_texts_that_stand_there_before_are_left_out(config, tmp_p
     config.data.update({"stop_words": True, "drop_duplicates": True})
     config.best.metric = ""
     task = tasks.make(config)
-    assert task._texts["train"].texts == ("The apple isn't here", "a saw of steel")
-    assert [task.prepared(text) for text in task._texts["train"].texts] == ["apple", "saw steel"]
+    assert task.texts["train"].texts == ("The apple isn't here", "a saw of steel")
+    assert [task.prepared(text) for text in task.texts["train"].texts] == ["apple", "saw steel"]
 
 
 def test_the_influence_of_a_word_is_what_the_answer_loses_without_it(config):

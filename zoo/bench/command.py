@@ -4,7 +4,7 @@ python -m zoo.bench core        one LSTM layer, beside PyTorch, Flax, Keras, Hai
 python -m zoo.bench step        the training step of configs, beside PyTorch and Keras
 python -m zoo.bench sample      writing text, beside PyTorch
 python -m zoo.bench bank        models side by side as one program, and alone
-python -m zoo.bench predict     languages of lines, beside other identifiers
+python -m zoo.bench predict     answers for texts, beside other programs
 
 python -m zoo.bench NAME --help says what each compares. Other work on the machine slows all of them, but
 not alike: ratios are to be trusted where it is quiet.

@@ -4,7 +4,7 @@ From scikit-learn (the extra "baselines"), with its own defaults but for more it
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,11 +25,7 @@ def scores(
 
     labels (n,) are classes, and known (m,) too, -1 for one that training never saw.
     """
-    if labels.max() >= MOST:
-        return {}
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
+    if labels.max() >= MOST or not _installed():
         return {}
     found = {}
     for name, answer in (("svm", _svm), ("nbsvm", _nbsvm), ("logistic", _logistic)):
@@ -40,16 +36,36 @@ def scores(
     return found
 
 
-def _svm(train, labels, test):
+def svm(train: Sequence[str], labels: Sequence) -> Callable[[Sequence[str]], np.ndarray] | None:
+    """The first of them, which has learned: texts -> their labels. None where scikit-learn is not
+    installed."""
+    if not _installed():
+        return None
     from sklearn.svm import LinearSVC
 
-    return _fitted(LinearSVC(), *_tfidf(train, test), labels)
+    words = _tfidf()
+    machine = LinearSVC().fit(words.fit_transform(train), labels)
+    return lambda texts: machine.predict(words.transform(texts))
+
+
+def _installed():
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _svm(train, labels, test):
+    return svm(train, labels)(test)
 
 
 def _logistic(train, labels, test):
     from sklearn.linear_model import LogisticRegression
 
-    return _fitted(LogisticRegression(max_iter=1000), *_tfidf(train, test), labels)
+    words = _tfidf()
+    machine = LogisticRegression(max_iter=1000).fit(words.fit_transform(train), labels)
+    return machine.predict(words.transform(test))
 
 
 def _nbsvm(train, labels, test):
@@ -71,12 +87,7 @@ def _nbsvm(train, labels, test):
     return np.argmax(answers, axis=0)
 
 
-def _tfidf(train, test):
+def _tfidf():
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    return words.fit_transform(train), words.transform(test)
-
-
-def _fitted(machine, xs, zs, labels):
-    return machine.fit(xs, labels).predict(zs)
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)

@@ -70,7 +70,7 @@ class ClassificationTask(Task):
         return n if n > 1 else 0
 
     @cached_property
-    def _texts(self) -> dict[str, Labelled]:
+    def texts(self) -> dict[str, Labelled]:
         """split -> its texts; valid comes out of the training rows."""
         d = self.config.data
         options = {"text": d.text, "label": d.label, "skip": d.skip_unreadable}
@@ -103,7 +103,7 @@ class ClassificationTask(Task):
     @cached_property
     def classes(self) -> list[str]:
         """The labels of the training texts, sorted."""
-        found = sorted(set(self._texts["train"].labels))
+        found = sorted(set(self.texts["train"].labels))
         if len(found) < 2:
             source = self.config.data.path or self.config.data.name
             raise DataError(
@@ -122,7 +122,7 @@ class ClassificationTask(Task):
     def vocabulary(self) -> Tokenizer:
         """The symbols of the training texts."""
         d = self.config.data
-        text = "\n".join(self.prepared(t) for t in self._texts["train"].texts)
+        text = "\n".join(self.prepared(t) for t in self.texts["train"].texts)
         return tokenizers.make(d.symbols, text, d.min_count, d.most)
 
     @property
@@ -139,7 +139,7 @@ class ClassificationTask(Task):
 
     @cached_property
     def _train_ids(self):
-        return [self._encode(text) for text in self._texts["train"].texts]
+        return [self._encode(text) for text in self.texts["train"].texts]
 
     @cached_property
     def models(self) -> dict[str, Classifier | LanguageModel]:
@@ -168,7 +168,7 @@ class ClassificationTask(Task):
     @cached_property
     def _arrays(self):
         index, arrays = {label: i for i, label in enumerate(self.classes)}, {}
-        for split, (texts, given, _) in self._texts.items():
+        for split, (texts, given, _) in self.texts.items():
             labels = np.array([index.get(label, -1) for label in given], np.int32)
             each = self._train_ids if split == "train" else map(self._encode, texts)
             arrays[split] = self._padded(each) | {"labels": labels}
@@ -186,28 +186,28 @@ class ClassificationTask(Task):
         return {"tokens": tokens, "lengths": np.array([len(ids) for ids in each], np.int32)}
 
     def describe_data(self):
-        whole = json.dumps([(t.texts, t.labels) for t in self._texts.values()])
-        train, lengths = self._texts["train"], self._arrays["train"]["lengths"]
+        whole = json.dumps([(t.texts, t.labels) for t in self.texts.values()])
+        train, lengths = self.texts["train"], self._arrays["train"]["lengths"]
         cut = sum(len(ids) > self.config.data.limit for ids in self._train_ids)
-        skipped = sorted({file for t in self._texts.values() for file in t.skipped})
+        skipped = sorted({file for t in self.texts.values() for file in t.skipped})
         for note in self._notes(cut, skipped):
             print(f"note: {note}", file=sys.stderr)
         return {
             "digest": hashlib.sha256(whole.encode()).hexdigest(),
-            "texts": {split: len(t.texts) for split, t in self._texts.items()},
-            "empty": {split: t.empty for split, t in self._texts.items()},
+            "texts": {split: len(t.texts) for split, t in self.texts.items()},
+            "empty": {split: t.empty for split, t in self.texts.items()},
             "skipped": skipped,
             "classes": len(self.classes),
             "vocabulary": self.vocabulary.size,
             "widths": self.widths,
             "padding": round(buckets.padding(lengths, self.widths), 4),
             "cut": cut,
-            "test_texts_seen_in_training": labelled.in_both(train, self._texts["test"]),
+            "test_texts_seen_in_training": labelled.in_both(train, self.texts["test"]),
         }
 
     def _notes(self, cut, skipped):
         """What a person should know of the data before they train, a line each."""
-        d, train, test = self.config.data, self._texts["train"], self._texts["test"]
+        d, train, test = self.config.data, self.texts["train"], self.texts["test"]
         said = [f"training: {remark}" for remark in labelled.remarks(train)]
         if skipped:
             said.append(f"files that are no text are left out: {labelled.some(skipped)}")
@@ -351,7 +351,7 @@ class ClassificationTask(Task):
         return (powers / powers.sum()).astype(np.float32)
 
     def evaluate(self, params, split):
-        if split == "train" or not len(self._texts[split].texts):
+        if split == "train" or not len(self.texts[split].texts):
             return Evaluation({}, {})
         arrays = self._arrays[split]
         known, labels = self._known(arrays), arrays["labels"]
@@ -388,14 +388,14 @@ class ClassificationTask(Task):
 
     def _baselines(self, known):
         """Scores of the baselines, which need no validation part and train on it too."""
-        parts = [self._texts[split].texts for split in ("train", "valid")]
+        parts = [self.texts[split].texts for split in ("train", "valid")]
         labels = np.concatenate([self._arrays[split]["labels"] for split in ("train", "valid")])
-        return baselines.scores(sum(parts, ()), labels, self._texts["test"].texts, known)
+        return baselines.scores(sum(parts, ()), labels, self.texts["test"].texts, known)
 
     def artifacts(self, params, evaluated, run):
         self._save(run)
         if "log_p" in evaluated.shown:
-            test = self._texts["test"]
+            test = self.texts["test"]
             known = self._arrays["test"]["labels"]
             answers = show.Answers(self.classes, test, known, evaluated.shown["log_p"])
             show.write(run, answers, evaluated.metrics)
