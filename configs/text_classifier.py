@@ -4,14 +4,14 @@ Where two numbers follow a command, they are the time that training took on 2 CP
 test texts to expect in their right class (test_accuracy). The others are first guesses, not measured.
 
 python train.py --config=configs/text_classifier.py                       Python's documentation, by page
-python train.py --config=configs/text_classifier.py:banking77      10.3 min  0.9138   questions to a bank
+python train.py --config=configs/text_classifier.py:banking77      6.8 min   0.9128   questions to a bank
 python train.py --config=configs/text_classifier.py:news_source    71 s      0.953    as source 003: news
 python train.py --config=configs/text_classifier.py:news                  the same news, three models
 python train.py --config=configs/text_classifier.py:sentence_polarity     film reviews, praise or blame
 
 python train.py --config=configs/text_classifier.py --config.data.path=FILE --run=runs/mine    your own
 
-The runs of banking77 shared the two cores with other programs. How settings were chosen: docs/choices.md.
+Some runs of banking77 shared the cores; one alone takes 5 minutes. How settings were chosen: docs/choices.md.
 """
 
 from zoo.tasks.classification.config import defaults
