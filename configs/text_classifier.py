@@ -11,7 +11,7 @@ python train.py --config=configs/text_classifier.py:sentence_polarity     film r
 
 python train.py --config=configs/text_classifier.py --config.data.path=FILE --run=runs/mine    your own
 
-Some runs of banking77 shared the cores; one alone takes 5 minutes. How settings were chosen: docs/choices.md.
+Some runs of banking77 shared the cores: one alone takes 5 min. How settings were chosen: docs/choices.md.
 """
 
 from zoo.tasks.classification.config import defaults
