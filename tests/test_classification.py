@@ -142,7 +142,7 @@ def test_a_run_learns_shows_and_predicts(config, tmp_path, capsys, members):
     assert "right class" in capsys.readouterr().out
     for name in ("summary.txt", "mistakes.txt", "confusion.csv", "plots/confusion.png"):
         assert (run / name).stat().st_size
-    texts = ["the old apple", "a new hammer", "", "zzz qqq"]
+    texts = ["the old apple", "a new hammer", "", "zzz qqq", "the old apple " * 5]
     (tmp_path / "in.txt").write_text("\n".join(texts) + "\n")
     with open(tmp_path / "in.csv", "w", newline="") as file:
         csv.writer(file).writerows([("id", "text"), *enumerate(texts)])
@@ -153,7 +153,8 @@ def test_a_run_learns_shows_and_predicts(config, tmp_path, capsys, members):
         answers.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
     assert answers[0] == answers[1] == answers[2]
     assert [row["label"] for row in answers[0][:2]] == ["fruit", "tools"]
-    assert [row.get("known", True) for row in answers[0]] == [True, True, False, False]
+    assert [row.get("known", True) for row in answers[0]] == [True, True, False, False, True]
+    assert [row.get("cut", False) for row in answers[0]] == [False] * 4 + [True]
     assert sum(answers[0][2]["probabilities"].values()) == pytest.approx(1)
     argv = ["bench", "predict", f"--run={run}", "--lines=3", "--rounds=1"]
     assert cli.run(command.main, argv) == 0

@@ -128,9 +128,10 @@ def check(config: ConfigDict) -> None:
                 raise UserError(f"--config.{key}={value}: {said} --config.{key}=0")
     if config.curve and config.ensemble.members > 1:
         raise UserError("--config.curve: a bank of its own; not with --config.ensemble.members")
-    if not config.data.valid and config.best.metric:
-        raise UserError(
-            "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
-        )
+    for name in ("best", "target"):
+        if not config.data.valid and config[name].metric:
+            raise UserError(
+                f"--config.data.valid=0: no validation part to choose by; add --config.{name}.metric="
+            )
     for key in ("smoothing", "word_drop", "data.valid", "data.test"):
         require(config, key, 0, 0.99)

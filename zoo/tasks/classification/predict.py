@@ -20,8 +20,8 @@ def check(values) -> None:
 
 
 def predict(task, params, run: Path, values) -> Iterator[list[dict]]:
-    """Lists of rows, a row a text of --input, in their order: label, probabilities, and "known": false
-    where no symbol of a text is known.
+    """Lists of rows, a row a text of --input, in their order: label, probabilities, "known": false where no
+    symbol of a text is known, and "cut": true where a text is longer than what is read.
 
     A file that ends in .csv has the run's text column, one in .jsonl its text key; any other one, and
     standard input, has a text a line.

@@ -407,20 +407,24 @@ class ClassificationTask(Task):
         return f"{label}, told {'right' if told == label else told}", symbols, values
 
     def posterior(self, params, texts: Sequence[str], top: int | None = None) -> list[dict]:
-        """For each text label and probabilities (by class, likely ones first, ``top`` of them at most);
-        where no symbol of it is known, ``known`` is False, and the shares of the classes in training
-        speak."""
-        arrays = self.padded(texts)
+        """For each text label and probabilities (by class, likely ones first, ``top`` of them at most).
+
+        Where no symbol of it is known, ``known`` is False, and the shares of the classes in training speak.
+        Where it has more symbols than the last of ``widths``, which alone are read, ``cut`` is True.
+        """
+        ids = [self._encode(text) for text in texts]
+        arrays = self._padded(ids)
         all_known = self._known(arrays)
         log_p = self._mixed(evaluation.log_p(self, params, arrays), all_known, self.temperature)
         rows = []
-        for known, p in zip(all_known, np.exp(log_p), strict=True):
+        for symbols, known, p in zip(ids, all_known, np.exp(log_p), strict=True):
             likely = np.argsort(-p, kind="stable")
             row = {
                 "label": self.classes[likely[0]],
                 "probabilities": {self.classes[i]: float(p[i]) for i in likely[:top]},
             }
-            rows.append(row if known else row | {"known": False})
+            row |= {} if known else {"known": False}
+            rows.append(row | ({"cut": True} if len(symbols) > self.widths[-1] else {}))
         return rows
 
     def _known(self, arrays):
