@@ -66,6 +66,7 @@ def get_config(variant="docs"):
             c.update_from_flattened_dict(changes)
     elif variant == "sentence_polarity":
         c.about = "sentences of film reviews, negative or positive"
+        c.data.test = 0.1
         c.epochs = 6.0
     else:
         c.data.update({"name": "bbc", "split": "position", "test": 0.2})

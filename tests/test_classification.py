@@ -48,6 +48,9 @@ def test_the_splits_hold_every_row_once_and_the_test_rows_choose_nothing(config)
     record = task.describe_data()
     assert record["texts"] == {"train": 58, "valid": 6, "test": 16}
     assert record["classes"] == 2 and record["padding"] < 0.2
+    config.seed = 1
+    other = tasks.make(config)
+    assert other.texts["test"] == task.texts["test"] and other.texts["valid"] != task.texts["valid"]
     config.data.split = "position"
     by_position = tasks.make(config)
     assert by_position.texts["test"].labels == ("fruit", "tools") * 8

@@ -39,6 +39,7 @@ def defaults() -> ConfigDict:
         "split": "stratified",  # or position: the last rows test
         "valid": 0.1,  # of the training rows, drawn from each class
         "test": 0.2,  # where there is no test_path
+        "test_seed": 0,  # that a stratified test part is drawn by; the same for every seed of training
     }
     c.model = {
         "cell": "lstm",

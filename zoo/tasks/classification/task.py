@@ -86,7 +86,7 @@ class ClassificationTask(Task):
             if d.split == "position":
                 rows = labelled.by_position(whole, 0.0, d.test)
             else:
-                rows = labelled.stratified(whole, 0.0, d.test, self.config.seed)
+                rows = labelled.stratified(whole, 0.0, d.test, d.test_seed)
             whole, test = whole.take(rows["train"]), whole.take(rows["test"])
         rows = labelled.stratified(whole, d.valid, 0.0, self.config.seed)
         if self.config.best.metric and not len(rows["valid"]):
