@@ -30,7 +30,7 @@ ABLATIONS = {
     "bank": ("three models", {"ensemble.members": 3}),
 }
 VARIANTS = (
-    *("docs", "banking77", "news_source", "news", "sentence_polarity"),
+    *("docs", "banking77", "news_source", "news", "news_distinct", "sentence_polarity"),
     *(f"banking77_{name}" for name in ABLATIONS),
 )
 
@@ -69,16 +69,20 @@ def get_config(variant="docs"):
         c.data.test = 0.1
         c.epochs = 6.0
     else:
-        c.data.update({"name": "bbc", "split": "position", "test": 0.2})
+        c.data.update({"name": "bbc", "split": "position", "test": 0.2, "stop_words": True})
         c.epochs = 12.0
         if variant == "news_source":
             c.about = "source 003: news of five topics, stop words removed"
-            c.data.update({"stop_words": True, "limit": 200, "buckets": 3})
+            c.data.update({"limit": 200, "buckets": 3})
             c.model.update({"embed": 64, "hidden": 64, "pool": "last"})
             c.model.update({"dropout_in": 0.5, "dropout_out": 0.5, "embed_drop": 0.2})
         else:
             c.about = "news of five topics: three models with attention"
-            c.data.buckets, c.ensemble.members = 4, 3
+            c.data.update({"limit": 250, "buckets": 4})
+            c.ensemble.members = 3
+            if variant == "news_distinct":
+                c.about = "the same, of texts that differ: 99 of 2225 left out"
+                c.data.update({"drop_duplicates": True, "test": 0.2004})
             c.model.update({"hidden": 64, "pool": "attention"})
             c.model.update({"dropout_out": 0.5, "embed_drop": 0.3})
     return c
