@@ -11,7 +11,7 @@ from zoo.tasks.classification import generative
 from zoo.tasks.labels import calibration_error
 
 _ROWS = 64  # texts of a call
-_SHARES = 1e-3, 10.0  # of a generative model beside a discriminative one, lowest and highest
+_ODDS = 1e-3, 1e3  # of a generative model's share beside a discriminative one's
 _MIXED = 1024  # texts at once: with many classes, each step of all of them would take gigabytes
 
 
@@ -38,13 +38,16 @@ def log_p(task, params, arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 def mixed(each: np.ndarray, temperature: float = 1.0, share: float = 0.0) -> np.ndarray:
     """The log of the mean of the members' probabilities, (models, members, n, C) -> (n, C), over
-    ``temperature``. Of two models, that of the second times ``share`` is added to that of the first."""
+    ``temperature``. Of two models, the mean of the logs, in which the second has ``share``."""
     out = np.empty(each.shape[2:])
     for i in range(0, len(out), _MIXED):
         some = each[:, :, i : i + _MIXED]
         highest = some.max(axis=1)
         means = highest + np.log(np.mean(np.exp(some - highest[:, None]), axis=1))
-        scores = (means[0] + share * means[1] if len(means) > 1 else means[0]) / temperature
+        if len(means) > 1:
+            scores = ((1 - share) * means[0] + share * means[1]) / temperature
+        else:
+            scores = means[0] / temperature
         out[i : i + _MIXED] = scores - _log_sum(scores)
     return out
 
@@ -74,18 +77,19 @@ def f1(told: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
 
 def fitted(each: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """(temperature, share) for the lowest loss of ``mixed`` on these labels: (1, 0) of no labels, and a
-    share of 0 for one model. A loss convex in both weights has one minimum along each."""
+    share of 0 for one model. The loss is convex in the two weights: it has one minimum along each."""
     if not len(labels):
         return 1.0, 0.0
     if len(each) == 1:
         return temperature(mixed(each), labels), 0.0
     means = np.stack([mixed(one[None]) for one in each])[:, None]  # of the members, taken once
 
-    def loss(share):
-        log_p = mixed(means, share=share)
+    def loss(odds):
+        log_p = mixed(means, share=odds / (1 + odds))
         return _loss(log_p / temperature(log_p, labels), labels)
 
-    share = _lowest(loss, *_SHARES)
+    odds = _lowest(loss, *_ODDS)
+    share = odds / (1 + odds)
     return temperature(mixed(means, share=share), labels), share
 
 

@@ -48,7 +48,7 @@ class ClassificationTask(Task):
         """The texts are read when they are first needed. Raises UserError for keys out of range."""
         check(config)
         self.config = config
-        # What log P is divided by, and a generative model's weight beside the other one: fitted on the
+        # What log P is divided by, and a generative model's share beside the other one: fitted on the
         # validation texts; those of a run, once it has fitted them.
         self.temperature, self.share = 1.0, 0.0
 
