@@ -71,6 +71,29 @@ def test_the_loss_is_the_mean_over_the_texts_of_an_epoch_whatever_the_buckets(co
     assert weight == 58 and total == pytest.approx(want, rel=1e-5)
 
 
+def test_a_step_reads_a_piece_of_each_text_and_an_answer_all_of_them(config):
+    config.data.crop, config.data.buckets = 2, 1
+    task = tasks.make(config)
+    params, train = task.init(jax.random.key(0)), task._arrays["train"]
+    order, firsts = task.order("train", 0), set()
+    for i in range(task.steps_per_epoch("train")):
+        indices = task.indices(order, jnp.int32(i), 0)
+        batch = task.gather(task.data("train"), indices)
+        for row, piece, length in zip(indices[0], batch["tokens"], batch["lengths"], strict=True):
+            whole = train["tokens"][row][: train["lengths"][row]]
+            at = [k for k in range(len(whole) - 1) if (whole[k : k + 2] == piece).all()]
+            assert length == 2 and at
+            firsts.update(at)
+    assert {0, 1} < firsts
+
+    log_p, text = task.log_p(params, train), train["tokens"][0][: train["lengths"][0]]
+    parts, want = [text[k : k + 2] for k in range(0, len(text), 2)], 0.0
+    for part in parts:
+        scores = task.models["discriminative"].apply(params, part[None], jnp.array([len(part)]))
+        want += np.asarray(jax.nn.log_softmax(scores))[0] * len(part) / len(text)
+    np.testing.assert_allclose(log_p[0], want - np.logaddexp(*want), atol=1e-5)
+
+
 def test_smoothing_and_balance_are_what_they_say(config):
     config.smoothing, config.balance = 0.1, True
     task = tasks.make(config)

@@ -35,6 +35,7 @@ def defaults() -> ConfigDict:
         "drop_duplicates": False,  # texts that stand there before, with whatever label
         "stop_words": False,  # English ones are left out
         "limit": 400,  # symbols of a text that are read, from its beginning
+        "crop": 0,  # symbols of a piece; a step reads one of each text, an answer takes all; 0: no pieces
         "buckets": 6,
         "split": "stratified",  # or position: the last rows test
         "valid": 0.1,  # of the training rows, drawn from each class
@@ -102,6 +103,9 @@ def check(config: ConfigDict) -> None:
     for key in (*keys, "model.embed", "model.hidden", "model.layers"):
         require(config, key, 1)
     require(config, "data.most", 2)
+    require(config, "data.crop", 0)
+    if config.data.crop and config.curve:
+        raise UserError(f"--config.data.crop={config.data.crop}: not with --config.curve")
     for key in ("dropout", "dropout_in", "embed_drop", "dropout_out", "weight_drop"):
         require(config, f"model.{key}", 0, 0.99)
     for key in ("pretrain.epochs", "pretrain.negatives", "adversarial.size", "adversarial.weight"):

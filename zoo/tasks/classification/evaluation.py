@@ -17,7 +17,29 @@ _MIXED = 1024  # texts at once: with many classes, each step of all of them woul
 
 def log_p(task, params, arrays: dict[str, np.ndarray]) -> np.ndarray:
     """log P(class | text) by each model's members, (models, members, n, C), of texts as ``task.padded``
-    gives them."""
+    gives them. Where the model reads pieces, it is the mean of theirs, by their lengths."""
+    if task.longest <= task.widths[-1]:
+        return _of_pieces(task, params, arrays)
+    pieces, text = _pieces(task.widths[-1], **arrays)
+    weights = pieces["lengths"].astype(np.float64)
+    each = _of_pieces(task, params, pieces) * weights[:, None]
+    total = np.zeros((*each.shape[:2], len(arrays["lengths"]), each.shape[-1]))
+    np.add.at(total, (slice(None), slice(None), text), each)
+    total /= np.maximum(arrays["lengths"], 1)[:, None]
+    return total - _log_sum(total)
+
+
+def _pieces(width, tokens, lengths, **_):
+    """The pieces of texts, one after the other, and the text of each."""
+    counts = np.maximum(-(-lengths // width), 1)
+    text = np.repeat(np.arange(len(lengths)), counts)
+    first = (np.arange(len(text)) - np.repeat(np.cumsum(counts) - counts, counts)) * width
+    padded = np.pad(tokens, ((0, 0), (0, width)))
+    tokens = padded[text[:, None], first[:, None] + np.arange(width)]
+    return {"tokens": tokens, "lengths": np.minimum(lengths[text] - first, width)}, text
+
+
+def _of_pieces(task, params, arrays):
     tokens, lengths = arrays["tokens"], arrays["lengths"]
     sizes = len(task.models), max(1, task.members), len(lengths), len(task.classes)
     out = np.zeros(sizes)
@@ -125,5 +147,5 @@ def _members(model, is_generative, several, params, tokens, lengths, log_prior):
 
 
 def _log_sum(scores):
-    highest = scores.max(axis=1, keepdims=True)
-    return highest + np.log(np.exp(scores - highest).sum(axis=1, keepdims=True))
+    highest = scores.max(axis=-1, keepdims=True)
+    return highest + np.log(np.exp(scores - highest).sum(axis=-1, keepdims=True))

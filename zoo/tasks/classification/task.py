@@ -33,6 +33,7 @@ from zoo.tasks.classification.config import check
 from zoo.tasks.protocol import Evaluation, Task
 
 _WORD_DROP = 4000  # what its key is drawn from the dropout key for
+_CROP = 4001  # the same, from the data key
 _GENERATIVE = (
     *("cell", "embed", "hidden", "layers", "dropout", "dropout_in", "dropout_out", "weight_drop"),
     "class_embed",
@@ -61,6 +62,7 @@ class ClassificationTask(Task):
         task.classes, task.prior = record["classes"], np.array(record["prior"])
         task.widths, task.temperature = tuple(record["widths"]), record["temperature"]
         task.share = record.get("share", 0.0)
+        task.longest = record.get("longest", task.widths[-1])
         return task
 
     @property
@@ -131,11 +133,16 @@ class ClassificationTask(Task):
         return next(iter(self.vocabulary.unknown_ids), 0)
 
     @cached_property
+    def longest(self) -> int:
+        """Symbols of a text that are read."""
+        return max(1, min(self.config.data.limit, max(len(ids) for ids in self._train_ids)))
+
+    @cached_property
     def widths(self) -> tuple[int, ...]:
         """The steps that a batch of each bucket has."""
         lengths = [len(ids) for ids in self._train_ids]
-        lengths = np.minimum(lengths, self.config.data.limit)
-        return buckets.widths(lengths, self.config.data.buckets)
+        longest = min(self.config.data.crop or self.longest, self.longest)
+        return buckets.widths(np.minimum(lengths, longest), self.config.data.buckets)
 
     @cached_property
     def _train_ids(self):
@@ -175,19 +182,19 @@ class ClassificationTask(Task):
         return arrays
 
     def padded(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """tokens (n, width of the last bucket) and lengths (n,), int32, of any texts."""
+        """tokens (n, ``longest``) and lengths (n,), int32, of any texts."""
         return self._padded(map(self._encode, texts))
 
     def _padded(self, each):
-        each = [ids[: self.widths[-1]] for ids in each]
-        tokens = np.zeros((len(each), self.widths[-1]), np.int32)
+        each = [ids[: self.longest] for ids in each]
+        tokens = np.zeros((len(each), self.longest), np.int32)
         for row, ids in zip(tokens, each, strict=True):
             row[: len(ids)] = ids
         return {"tokens": tokens, "lengths": np.array([len(ids) for ids in each], np.int32)}
 
     def describe_data(self):
         whole = json.dumps([(t.texts, t.labels) for t in self.texts.values()])
-        train, lengths = self.texts["train"], self._arrays["train"]["lengths"]
+        train = self.texts["train"]
         cut = sum(len(ids) > self.config.data.limit for ids in self._train_ids)
         skipped = sorted({file for t in self.texts.values() for file in t.skipped})
         for note in self._notes(cut, skipped):
@@ -200,7 +207,7 @@ class ClassificationTask(Task):
             "classes": len(self.classes),
             "vocabulary": self.vocabulary.size,
             "widths": self.widths,
-            "padding": round(buckets.padding(lengths, self.widths), 4),
+            "padding": round(buckets.padding(self._lengths("train"), self.widths), 4),
             "cut": cut,
             "test_texts_seen_in_training": labelled.in_both(train, self.texts["test"]),
         }
@@ -266,10 +273,14 @@ class ClassificationTask(Task):
         return self.config.pretrain.discriminate**depth
 
     def steps_per_epoch(self, split):
-        return buckets.steps(self._arrays[split]["lengths"], self.widths, self.config.batch_size)
+        return buckets.steps(self._lengths(split), self.widths, self.config.batch_size)
+
+    def _lengths(self, split):
+        """Of what a step reads of each text."""
+        return np.minimum(self._arrays[split]["lengths"], self.widths[-1])
 
     def tokens_per_step(self):
-        lengths = np.minimum(self._arrays["train"]["lengths"], self.widths[-1])
+        lengths = self._lengths("train")
         return max(1, round(lengths.sum() * max(1, self.members) / self.steps_per_epoch("train")))
 
     def data(self, split):
@@ -285,25 +296,37 @@ class ClassificationTask(Task):
         return found
 
     def order(self, split, epoch):
-        lengths = self._arrays[split]["lengths"]
-        options = (lengths, self.widths, self.config.batch_size)
+        options = (self._lengths(split), self.widths, self.config.batch_size)
         reads = jnp.asarray(epoch) < self.config.pretrain.epochs
-        return buckets.order(self.config.seed, epoch, *options), reads
+        key = jax.random.fold_in(random.key(self.config.seed, "data", epoch), _CROP)
+        return buckets.order(self.config.seed, epoch, *options), reads, key
 
     def indices(self, order, i, member):
-        (rows, bucket), reads = order
-        return rows[i], bucket[i], reads, member
+        (rows, bucket), reads, key = order
+        return rows[i], bucket[i], reads, jax.random.fold_in(key, i), member
 
     def gather(self, data, indices):
-        rows, bucket, reads, member = indices
+        rows, bucket, reads, key, member = indices
         there = rows >= 0
         if self.config.curve:
             rows = jnp.asarray(data["rows"])[member, rows]
         batch = {name: jnp.asarray(data[name])[rows] for name in ("tokens", "lengths", "labels")}
+        if self.config.data.crop:
+            batch |= self._piece(batch, key)
         if self.config.curve:  # a text that stands in for another may be cut
             batch["lengths"] = jnp.minimum(batch["lengths"], jnp.array(self.widths)[bucket])
         weights = jnp.where(there, jnp.asarray(data["weights"])[rows], 0)
         return batch | {"there": there, "weights": weights, "bucket": bucket, "reads": reads}
+
+    def _piece(self, batch, key):
+        """A piece of each text, from a place drawn for the batch."""
+        width, lengths = self.widths[-1], batch["lengths"]
+        draws = jax.random.uniform(key, lengths.shape)
+        count = jnp.maximum(lengths - width, 0) + 1
+        first = (draws * count.astype(draws.dtype)).astype(jnp.int32)
+        places = first[:, None] + jnp.arange(width)[None]
+        tokens = jnp.take_along_axis(batch["tokens"], places, axis=1, mode="clip")
+        return {"tokens": tokens, "lengths": jnp.minimum(lengths, width)}
 
     def loss(self, params, carry, batch, key):
         tokens = batch["tokens"]
@@ -410,7 +433,7 @@ class ClassificationTask(Task):
         """For each text label and probabilities (by class, likely ones first, ``top`` of them at most).
 
         Where no symbol of it is known, ``known`` is False, and the shares of the classes in training speak.
-        Where it has more symbols than the last of ``widths``, which alone are read, ``cut`` is True.
+        Where it has more symbols than ``longest``, which alone are read, ``cut`` is True.
         """
         ids = [self._encode(text) for text in texts]
         arrays = self._padded(ids)
@@ -424,7 +447,7 @@ class ClassificationTask(Task):
                 "probabilities": {self.classes[i]: float(p[i]) for i in likely[:top]},
             }
             row |= {} if known else {"known": False}
-            rows.append(row | ({"cut": True} if len(symbols) > self.widths[-1] else {}))
+            rows.append(row | ({"cut": True} if len(symbols) > self.longest else {}))
         return rows
 
     def _known(self, arrays):
@@ -463,6 +486,7 @@ class ClassificationTask(Task):
             "classes": self.classes,
             "prior": self.prior.tolist(),
             "widths": self.widths,
+            "longest": self.longest,
             "temperature": self.temperature,
             "share": self.share,
         }
