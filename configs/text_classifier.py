@@ -66,20 +66,24 @@ def get_config(variant="docs"):
             c.update_from_flattened_dict(changes)
     elif variant == "sentence_polarity":
         c.about = "sentences of film reviews, negative or positive"
-        c.data.test = 0.1
-        c.epochs = 6.0
+        c.data.update({"test": 0.1, "min_count": 3, "buckets": 3})
+        c.batch_size, c.epochs, c.ensemble.members = 64, 8.0, 5
+        c.model.update({"embed": 64, "hidden": 96, "pool": "attention"})
+        c.model.update({"embed_drop": 0.5, "dropout_in": 0.5, "dropout_out": 0.5})
+        c.best.update({"metric": "valid_loss", "mode": "min"})
     else:
         c.data.update({"name": "bbc", "split": "position", "test": 0.2, "stop_words": True})
-        c.epochs = 12.0
         if variant == "news_source":
             c.about = "source 003: news of five topics, stop words removed"
+            c.epochs = 12.0
             c.data.update({"limit": 200, "buckets": 3})
             c.model.update({"embed": 64, "hidden": 64, "pool": "last"})
             c.model.update({"dropout_in": 0.5, "dropout_out": 0.5, "embed_drop": 0.2})
         else:
             c.about = "news of five topics: three models with attention"
-            c.data.update({"limit": 250, "buckets": 4})
-            c.ensemble.members = 3
+            c.data.update({"limit": 1000, "crop": 100, "buckets": 1})
+            c.ensemble.members, c.eval_epochs = 3, 2.0
+            c.best.update({"metric": "valid_loss", "mode": "min"})
             if variant == "news_distinct":
                 c.about = "the same, of texts that differ: 99 of 2225 left out"
                 c.data.update({"drop_duplicates": True, "test": 0.2004})
