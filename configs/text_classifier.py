@@ -81,7 +81,7 @@ def get_config(variant="docs"):
             c.model.update({"dropout_in": 0.5, "dropout_out": 0.5, "embed_drop": 0.2})
         else:
             c.about = "news of five topics: three models with attention"
-            c.data.update({"limit": 1000, "crop": 100, "buckets": 1})
+            c.data.update({"limit": 1000, "crop": 100, "buckets": 1, "valid": 0.05})
             c.ensemble.members, c.eval_epochs = 3, 2.0
             c.best.update({"metric": "valid_loss", "mode": "min"})
             if variant == "news_distinct":
