@@ -336,6 +336,27 @@ def test_pretraining_that_leaves_no_epoch_for_the_classes_is_refused(config):
     assert tasks.make(config).phases() == (3,)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.crop": 5, "curve": 2}, "--config.data.crop=5: not with --config.curve"),
+        ({"data.test_seed": -1}, "--config.data.test_seed=-1"),
+        ({"data.valid": 0.0}, "no validation part to choose by; add --config.best.metric="),
+        (
+            {"data.valid": 0.0, "best.metric": "", "target.metric": "valid_loss"},
+            "no validation part to choose by; add --config.target.metric=",
+        ),
+        ({"objective": "generative", "smoothing": 0.1}, "add --config.smoothing=0"),
+        ({"patience": 2, "pretrain.epochs": 1}, "add --config.pretrain.epochs=0"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused(config, changes, message):
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(UserError) as refused:
+        tasks.make(config)
+    assert message in str(refused.value)
+
+
 @pytest.mark.parametrize("symbols", ["bytes", "characters"])
 def test_stop_words_are_words(config, symbols):
     config.data.update({"stop_words": True, "symbols": symbols})

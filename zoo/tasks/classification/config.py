@@ -57,7 +57,7 @@ def defaults() -> ConfigDict:
         "class_embed": 32,  # of the generative model: numbers that each class is known by
     }
     # discriminative: P(class | text), by a Classifier. generative: P(text | class) P(class), by a
-    # LanguageModel that knows the class (Yogatama et al. 2017). mixture: both, by a weight that fits.
+    # LanguageModel that knows the class (Yogatama et al. 2017). mixture: both, with shares that fit.
     c.objective = "discriminative"
     c.pretrain = {
         "epochs": 0,  # first ones, of all, in which both directions learn to foretell words
@@ -103,7 +103,8 @@ def check(config: ConfigDict) -> None:
     for key in (*keys, "model.embed", "model.hidden", "model.layers"):
         require(config, key, 1)
     require(config, "data.most", 2)
-    require(config, "data.crop", 0)
+    for key in ("data.crop", "data.test_seed"):
+        require(config, key, 0)
     if config.data.crop and config.curve:
         raise UserError(f"--config.data.crop={config.data.crop}: not with --config.curve")
     for key in ("dropout", "dropout_in", "embed_drop", "dropout_out", "weight_drop"):
