@@ -99,9 +99,9 @@ def get_config(variant="docs"):
             c.data.update({"limit": 1000, "crop": 100, "buckets": 1, "valid": 0.05})
             c.ensemble.members, c.eval_epochs = 3, 2.0
             c.best.update({"metric": "valid_loss", "mode": "min"})
+            c.model.update({"hidden": 64, "pool": "attention"})
+            c.model.update({"dropout_out": 0.5, "embed_drop": 0.3})
             if variant == "news_distinct":
                 c.about = "the same, of texts that differ: 99 of 2225 left out"
                 c.data.update({"drop_duplicates": True, "test": 0.2004})
-            c.model.update({"hidden": 64, "pool": "attention"})
-            c.model.update({"dropout_out": 0.5, "embed_drop": 0.3})
     return c

@@ -41,11 +41,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     kinds = {"language_detection": _languages, "classification": _classes}
     if values.run is None:
         raise UserError(f"--run is missing: the folder of a finished run of {' or '.join(kinds)}")
-    _, params, task = load(Path(values.run))
-    if task.config.task not in kinds:
-        raise UserError(
-            f"--run={values.run}: is a run of {task.config.task}, not of {' or '.join(kinds)}"
-        )
+    _, params, task = load(Path(values.run), *kinds)
     with tempfile.TemporaryDirectory() as folder:
         contestants, count, unit, part = kinds[task.config.task](task, params, values.lines, folder)
         return turns.entry(contestants, values.rounds, count, unit) | {"part": part}, 0

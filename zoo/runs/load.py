@@ -21,14 +21,16 @@ class Loaded(NamedTuple):
     task: Any
 
 
-def load(run: Path, task: str | None = None) -> Loaded:
+def load(run: Path, *expected: str) -> Loaded:
     """The model of a finished run, rebuilt from its folder alone: no data is read.
 
-    Raises UserError where the folder is no run, is not finished, or is of another task than ``task``.
+    Raises UserError where the folder is no run, is not finished, or is of another task than those
+    ``expected``; of any, where none is named.
     """
     config = folder.read_config(run)
-    if task and config.task != task:
-        raise UserError(f"--run={run}: is a run of the task {config.task!r}, not of {task!r}")
+    if expected and config.task not in expected:
+        wanted = " or ".join(map(repr, expected))
+        raise UserError(f"--run={run}: is a run of the task {config.task!r}, not of {wanted}")
     result = folder.read_result(run)
     if not result:
         raise UserError(f"--run={run}: not finished yet; run its training command again first")

@@ -380,8 +380,7 @@ class ClassificationTask(Task):
         known, labels = self._known(arrays), arrays["labels"]
         each = evaluation.log_p(self, params, arrays)  # (models, members, n, C)
         if split == "valid":
-            first = each[:, :1] if self.config.curve else each
-            fitted = evaluation.fitted(first[:, :, known], labels[known])
+            fitted = evaluation.fitted(self._counted(each)[:, :, known], labels[known])
             self.temperature, self.share = fitted
             alone = self._alone(each, known, labels)
             values = {name: np.array([m[name] for m in alone]) for name in alone[0]}
@@ -462,11 +461,14 @@ class ClassificationTask(Task):
         each = evaluation.log_p(self, params, arrays)
         return self._mixed(each, np.ones(len(arrays["lengths"]), bool))
 
+    def _counted(self, each):
+        """The members whose answers count: of a learning curve, the one with all texts."""
+        return each[:, :1] if self.config.curve else each
+
     def _mixed(self, each, known, temperature=1.0):
-        """log P (n, C) of (models, members, n, C): by a learning curve's member with all texts, and else by
-        all. The shares of the classes speak where nothing is ``known`` (n,)."""
-        each = each[:, :1] if self.config.curve else each
-        log_p = evaluation.mixed(each, temperature, self.share)
+        """log P (n, C) of (models, members, n, C); the shares of the classes speak where nothing is
+        ``known`` (n,)."""
+        log_p = evaluation.mixed(self._counted(each), temperature, self.share)
         log_p[~known] = np.log(self.prior)
         return log_p
 
