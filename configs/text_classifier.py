@@ -62,10 +62,11 @@ def get_config(variant="docs"):
     c.batch_size, c.epochs, c.eval_epochs = 32, 20.0, 1.0
     c.optimizer.learning_rate = 3e-3
     if variant == "docs":
-        c.about = "paragraphs of Python's documentation, by their page"
-        c.batch_size, c.epochs, c.data.buckets = 16, 30.0, 4
-        c.pretrain.epochs = 10
-        c.model.update({"pool": "attention", "embed_drop": 0.2, "dropout_out": 0.5})
+        c.about = "paragraphs of Python's documentation, by their page: three small models"
+        c.batch_size, c.epochs, c.data.buckets, c.ensemble.members = 16, 30.0, 4, 3
+        c.optimizer.learning_rate = 5e-3
+        c.model.update({"embed": 64, "hidden": 96, "pool": "attention"})
+        c.model.update({"embed_drop": 0.5, "dropout_in": 0.5, "dropout_out": 0.5})
     elif variant.startswith("banking77"):
         c.data.name = "banking77"
         c.batch_size, c.epochs, c.data.buckets = 64, 10.0, 4

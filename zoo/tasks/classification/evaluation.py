@@ -11,7 +11,7 @@ from zoo.tasks.classification import generative
 from zoo.tasks.labels import calibration_error
 
 _ROWS = 64  # texts of a call
-_ODDS = 1e-3, 1e3  # of a generative model's share beside a discriminative one's
+_COLDEST, _HOTTEST = 0.05, 20.0  # temperatures
 _MIXED = 1024  # texts at once: with many classes, each step of all of them would take gigabytes
 
 
@@ -99,26 +99,33 @@ def f1(told: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
 
 def fitted(each: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """(temperature, share) for the lowest loss of ``mixed`` on these labels: (1, 0) of no labels, and a
-    share of 0 for one model. The loss is convex in the two weights: it has one minimum along each."""
+    share of 0 for one model. The loss is convex in the two weights, (1 - share) / temperature and
+    share / temperature."""
     if not len(labels):
         return 1.0, 0.0
     if len(each) == 1:
         return temperature(mixed(each), labels), 0.0
-    means = np.stack([mixed(one[None]) for one in each])[:, None]  # of the members, taken once
+    from scipy.optimize import minimize  # not where it is not needed: it takes a moment to load
 
-    def loss(odds):
-        log_p = mixed(means, share=odds / (1 + odds))
-        return _loss(log_p / temperature(log_p, labels), labels)
+    means = np.stack([mixed(one[None]) for one in each])  # of the members: (2, n, C)
+    right = means[:, np.arange(len(labels)), labels]
 
-    odds = _lowest(loss, *_ODDS)
-    share = odds / (1 + odds)
-    return temperature(mixed(means, share=share), labels), share
+    def loss(weights):
+        scores = np.tensordot(weights, means, 1)
+        total = _log_sum(scores)
+        expected = np.sum(np.exp(scores - total) * means, axis=-1)
+        return np.mean(total[:, 0] - weights @ right), np.mean(expected - right, axis=-1)
+
+    limits = [(0, 1 / _COLDEST)] * 2
+    weights = minimize(loss, (0.5, 0.5), jac=True, method="L-BFGS-B", bounds=limits).x
+    share = float(weights[1] / max(weights.sum(), 1 / _HOTTEST))
+    return temperature(mixed(means[:, None], share=share), labels), share
 
 
 def temperature(log_p: np.ndarray, labels: np.ndarray) -> float:
     """What log P (n, C) is divided by for the lowest loss on these labels, from 1/20 to 20 (Guo et al.
     2017)."""
-    return _lowest(lambda at: _loss(log_p / at, labels), 0.05, 20.0)
+    return _lowest(lambda at: _loss(log_p / at, labels), _COLDEST, _HOTTEST)
 
 
 def _loss(scores, labels):
