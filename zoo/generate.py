@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array, lax
 
 from zoo import random
-from zoo.data.text.vocabulary import Vocabulary
+from zoo.data.text.tokenizers import Tokenizer
 from zoo.models import LanguageModel
 
 _BLOCK = 64  # steps whose noise is drawn at once
@@ -92,7 +92,7 @@ def generate(
 def generate_text(
     model: LanguageModel,
     params: Any,
-    vocabulary: Vocabulary,
+    vocabulary: Tokenizer,
     *,
     prompt: str = "",
     length: int = 200,
@@ -108,17 +108,23 @@ def generate_text(
     first symbol it knows. The unknown symbol is read, never written.
     """
     start = vocabulary.encode(prompt or default_prompt(vocabulary))
-    unknown = jnp.asarray([] if vocabulary.kind == "bytes" else [0], jnp.int32)
+    unknown = jnp.asarray(vocabulary.unknown_ids, jnp.int32)
     settings = (jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p))
     key = random.key(seed, "sample")
     tokens = _after(model, length, num, params, start[None], unknown, key, *settings)
-    return [vocabulary.decode(row) for row in np.asarray(tokens)]
+    return [_further(vocabulary, start, row) for row in np.asarray(tokens)]
 
 
-def default_prompt(vocabulary: Vocabulary) -> str:
+def default_prompt(vocabulary: Tokenizer) -> str:
     """A prompt that the vocabulary has: a line break, else a space, else its first symbol."""
-    known = [c for c in ("\n", " ") if not vocabulary.unknown(c)]
+    known = [c for c in ("\n", " ") if len(vocabulary.encode(c)) and not vocabulary.unknown(c)]
     return known[0] if known else vocabulary.decode(np.array([1]))
+
+
+def _further(vocabulary, start, row):
+    """The text of ids that come after others: of words it depends on those whether a blank is between."""
+    before, whole = vocabulary.decode(start), vocabulary.decode(np.concatenate([start, row]))
+    return whole[len(before) :] if whole.startswith(before) else vocabulary.decode(row)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -29,8 +29,10 @@ def main(argv):
     flags.DEFINE_integer("num", 1, "samples to write", **define)
     flags.DEFINE_integer("seed", 0, "seed of the drawing", **define)
     flags.DEFINE_enum("unseen", "error", ("error", "replace"),
-                      "characters of the prompt that the model has not seen: an error, or read as the "
+                      "symbols of the prompt that the model has not seen: an error, or read as the "
                       "unknown symbol", **define)  # fmt: skip
+    flags.DEFINE_string("member", None, "of a run of several corpora, the one whose model writes",
+                        **define)  # fmt: skip
     if cli.parse(values, argv, __doc__) is None:
         return 0
     if values.run is None:
@@ -51,6 +53,8 @@ def main(argv):
         )
     names = ("unseen", "length", "num", "seed", "temperature", "top_k", "top_p")
     settings = {name: values[name].value for name in names}
+    if values.member is not None:
+        settings["member"] = values.member
     texts = task.generate(params, prompt or "", **settings)
     for i, text in enumerate(texts):
         if values.num > 1:

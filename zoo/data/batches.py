@@ -55,9 +55,14 @@ def lanes_indices(
     return _add(lanes + jnp.asarray(i, jnp.int32) * window, jnp.asarray(order), n_tokens)
 
 
+def chunks(n_tokens: int, window: int) -> int:
+    """Chunks of window + 1 tokens, whole ones."""
+    return n_tokens // (window + 1)
+
+
 def chunks_steps(n_tokens: int, batch_size: int, window: int) -> int:
     """Steps per epoch of shuffled chunks of window + 1 tokens, without an incomplete last batch."""
-    return (n_tokens // (window + 1)) // batch_size
+    return chunks(n_tokens, window) // batch_size
 
 
 def chunks_order(seed: int, epoch: int | Array, n_tokens: int, window: int) -> Array:
@@ -65,14 +70,26 @@ def chunks_order(seed: int, epoch: int | Array, n_tokens: int, window: int) -> A
 
     Sorting costs as much as a training step does: once per epoch, not once per step.
     """
-    chunks = jnp.arange(n_tokens // (window + 1), dtype=jnp.int32)
-    return jax.random.permutation(random.key(seed, "data", epoch), chunks)
+    numbers = jnp.arange(chunks(n_tokens, window), dtype=jnp.int32)
+    return jax.random.permutation(random.key(seed, "data", epoch), numbers)
 
 
 def chunks_indices(order: Array, i: int | Array, *, batch_size: int, window: int) -> Array:
     """Starts of the chunks of step ``i`` of an epoch, int32 (B,); 0 <= i < ``chunks_steps``."""
     at = jnp.asarray(i, jnp.int32) * batch_size
     return lax.dynamic_slice(jnp.asarray(order), (at,), (batch_size,)) * (window + 1)
+
+
+def passes_order(seed: int, epoch: int | Array, n_tokens: int, window: int, count: int) -> Array:
+    """Starts of the ``count`` chunks of an epoch, int32 (count,), where an epoch is no whole pass over the
+    text: a pass goes on in the next epoch, and each is another permutation of the chunks."""
+    whole = chunks(n_tokens, window)
+    at = jnp.asarray(epoch, jnp.int32) * count + jnp.arange(count, dtype=jnp.int32)
+    first = at[0] // whole
+    passes = [
+        chunks_order(seed, first + i, n_tokens, window) for i in range(-(-count // whole) + 1)
+    ]
+    return jnp.stack(passes)[at // whole - first, at % whole] * (window + 1)
 
 
 def windows(tokens: Array | np.ndarray, starts: Array, width: int) -> Array | np.ndarray:
@@ -109,27 +126,35 @@ def cut(array: Array | np.ndarray, series: Array, start: Array, width: int) -> A
 
 
 def check_size(
-    n_train: int, n_valid: int, batch_size: int, window: int, unit: str = "characters"
+    n_train: int,
+    n_valid: int,
+    batch_size: int,
+    window: int,
+    unit: str = "characters",
+    name: str = "",
 ) -> None:
     """Raises DataError, with the numbers, where a text is too short for one batch.
 
     The training part needs batch_size (window + 1) tokens, the validation part, unless it is empty
-    (0: none was asked for), window + 1. ``unit`` is what the tokens are.
+    (0: none was asked for), window + 1. ``unit`` is what the tokens are, ``name`` that of the text.
     """
+    of = f" of {name!r}" if name else ""
     for name, value in (("batch_size", batch_size), ("window", window)):
         if value < 1:
             raise DataError(f"{name} = {value} must be 1 or more")
     if max(n_train, n_valid) >= 2**31:
-        raise DataError(f"the text has {n_train} + {n_valid} {unit}: a part must be below 2**31")
+        raise DataError(
+            f"the text{of} has {n_train} + {n_valid} {unit}: a part must be below 2**31"
+        )
     if n_train < batch_size * (window + 1):
         raise DataError(
-            f"the training part has {n_train} {unit}; batch_size {batch_size} x window {window} "
+            f"the training part{of} has {n_train} {unit}; batch_size {batch_size} x window {window} "
             f"needs at least {batch_size * (window + 1)}: use a longer text, or "
             "--config.batch_size / --config.data.window smaller"
         )
     if 0 < n_valid < window + 1:
         raise DataError(
-            f"the validation part has {n_valid} {unit}; window {window} needs at least "
+            f"the validation part{of} has {n_valid} {unit}; window {window} needs at least "
             f"{window + 1}: use a longer text or a larger validation fraction, or "
             "--config.data.window smaller"
         )

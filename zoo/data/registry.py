@@ -22,8 +22,10 @@ class Source(NamedTuple):
     local:     path of the file under the folder $ZOO_DATA, and in the download cache
     note:      what it is
     gutenberg: it carries Project Gutenberg's header and licence around the text
-    kind:      "text", a corpus; "series", a table of numbers; "languages", texts to tell apart;
-               "labelled", texts with labels
+    starts:    the text begins with the last line that is this, and ends before the last line that is
+    ends:      that; "" for where the file does
+    kind:      "text", a corpus; "part", of a corpus that comes in several files; "series", a table of
+               numbers; "languages", texts to tell apart; "labelled", texts with labels
     member:    of a zip archive at ``url``, the file that is meant; sha256 and size are the member's
     """
 
@@ -34,6 +36,8 @@ class Source(NamedTuple):
     local: str
     note: str
     gutenberg: bool = False
+    starts: str = ""
+    ends: str = ""
     kind: str = "text"
     member: str = ""
 
@@ -41,6 +45,9 @@ class Source(NamedTuple):
 _RAW = "https://raw.githubusercontent.com"
 _NLTK = f"{_RAW}/nltk/nltk_data/5db857e6f7df11eabb5e5665836db9ec8df07e28/packages/corpora"
 _BANKING = f"{_RAW}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data"
+_PYTORCH = f"{_RAW}/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8"
+_WIKITEXT = f"{_PYTORCH}/word_language_model/data/wikitext-2"
+_CC_BY_SA = "CC BY-SA 3.0 (Wikipedia): share with credit and under the same licence"
 _GUTENBERG = (
     "public domain in the USA; the file carries the Project Gutenberg header and licence, which "
     "are stripped from the text with every mention of Project Gutenberg"
@@ -72,6 +79,62 @@ REGISTRY = {
         licence="public domain (Shakespeare); the repository states MIT",
         local="corpora/tiny_shakespeare.txt",
         note="40,000 lines of Shakespeare's plays, the reference corpus of character models",
+    ),
+    "sherlock": Source(
+        url=f"{_RAW}/GITenberg/The-Adventures-of-Sherlock-Holmes_1661/7e5dd2703fbf503c004063e96ab7c61262375e5f/1661.txt",
+        sha256="2a0ce5568625a304f54fbb6bfdeeadf527a1437254b5f0e06b5a9e233d4784a2",
+        size=594941,
+        licence=_GUTENBERG,
+        local="corpora/sherlock_holmes_pg1661.txt",
+        note="The Adventures of Sherlock Holmes, Arthur Conan Doyle (Project Gutenberg 1661)",
+        gutenberg=True,
+    ),
+    "maxims": Source(
+        url=f"{_RAW}/GITenberg/Reflections--or-Sentences-and-Moral-Maxims_9105/9f6fce74e1eb2ec503821f957029dcaaadd9d68f/9105.txt",
+        sha256="9f267df5d67d438c02d4fac7d5d13495a99511cb7a792e45874bbf85ab0f1244",
+        size=232032,
+        licence=_GUTENBERG,
+        local="quotes/larochefoucauld_maxims_pg9105.txt",
+        note="Sentences and Moral Maxims, La Rochefoucauld, with notes (Project Gutenberg 9105)",
+        gutenberg=True,
+        starts="1.--What we term virtue is often but a mass of various actions and",
+        ends="INDEX",
+    ),
+    "nursery_rhymes": Source(
+        url=f"{_RAW}/GITenberg/The-Real-Mother-Goose_10607/3048fd152d0c07a1f2979c6aa6e076dcb56a68e3/10607.txt",
+        sha256="333fc343b8d2cc658456e6186065aa4318647ebe18c8ae65a92e38ce45de213e",
+        size=112010,
+        licence=_GUTENBERG,
+        local="corpora/mother_goose_pg10607.txt",
+        note="The Real Mother Goose, 1916: 300 nursery rhymes (Project Gutenberg 10607)",
+        gutenberg=True,
+        starts="LITTLE BO-PEEP",
+    ),
+    "wikitext2": Source(
+        url=f"{_WIKITEXT}/train.txt",
+        sha256="9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
+        size=10797148,
+        licence=_CC_BY_SA,
+        local="corpora/wikitext2/train.txt",
+        note="good articles of Wikipedia, 2.1 million words (Merity et al. 2017); the training part",
+    ),
+    "wikitext2_valid": Source(
+        url=f"{_WIKITEXT}/valid.txt",
+        sha256="f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
+        size=1121681,
+        licence=_CC_BY_SA,
+        local="corpora/wikitext2/valid.txt",
+        note="the same, the validation part",
+        kind="part",
+    ),
+    "wikitext2_test": Source(
+        url=f"{_WIKITEXT}/test.txt",
+        sha256="d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
+        size=1256449,
+        licence=_CC_BY_SA,
+        local="corpora/wikitext2/test.txt",
+        note="the same, the test part",
+        kind="part",
     ),
     "etth1": Source(
         url=f"{_RAW}/zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small/ETTh1.csv",
@@ -225,7 +288,7 @@ def _fetch(name: str, row: Source) -> Path:
     if row.kind == "languages":
         remedy += "texts of your own (--config.data.path=FOLDER, one file a language)"
     else:
-        offline = {"text": "docs", "series": "airline", "labelled": "docs"}[row.kind]
+        offline = {"series": "airline"}.get(row.kind, "docs")
         remedy += f"{offline!r} (--config.data.name={offline}), which needs no network"
     cache = pooch.os_cache("lstm-zoo")
     if row.member and (kept := Path(cache, row.local)).exists():

@@ -8,14 +8,15 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import glorot_uniform, normal
 
+from zoo import random
 from zoo.cells.cell import affine_inputs
 from zoo.models import stack as stacked
-from zoo.models.softmax import cross_entropy_of
+from zoo.models.softmax import cross_entropy_of, sampled_cross_entropy_of
 from zoo.unroll import locked_dropout, stack, unroll
 
 _TABLE = 1 << 24  # numbers of a table of inputs, at most
 # What keys are drawn from the dropout key for; numbers below are of layers, for their weight drop.
-_INPUT, _OUTPUT, _BETWEEN = 1000, 2000, 3000
+_INPUT, _OUTPUT, _BETWEEN, _SYMBOLS = 1000, 2000, 3000, 4000
 
 
 class LanguageModel(stacked.Stacked, nn.Module):
@@ -30,6 +31,10 @@ class LanguageModel(stacked.Stacked, nn.Module):
     dropout_in:  locked dropout on the embedding
     dropout_out: locked dropout on the last layer's output
     weight_drop: DropConnect on each layer's recurrent matrix (Merity et al. 2018)
+    embed_drop:  share of the symbols whose embedding is 0 in a step (Gal & Ghahramani 2016)
+    activation:  weight of the mean square of the last layer's output after dropout, and
+    temporal:    of the mean square of its change from step to step, among the "penalties" of a training
+                 step (Merity et al. 2017)
     tie:         softmax with the embedding's weights (Press & Wolf 2017); the last layer then has E units
     classes:     kinds of text that one model tells apart, such as languages; 0 for one kind. Each has a
                  learned vector of ``class_embed`` numbers, fed at every step, and its own bias
@@ -47,6 +52,9 @@ class LanguageModel(stacked.Stacked, nn.Module):
     tie: bool = False
     classes: int = 0
     class_embed: int = 0
+    embed_drop: float = 0.0
+    activation: float = 0.0
+    temporal: float = 0.0
 
     def setup(self):
         sizes = self._sizes()
@@ -85,12 +93,20 @@ class LanguageModel(stacked.Stacked, nn.Module):
         targets: Array,
         carry: Any = None,
         label: Array | None = None,
+        negatives: tuple[Array, Array] | None = None,
         *,
         train: bool = False,
     ) -> tuple[Any, Array]:
         """-log P of each target (B, T): what ``__call__`` and ``cross_entropy`` give, and of a large
-        vocabulary without all logits at once. -> (carry, nats (B, T))."""
+        vocabulary without all logits at once. -> (carry, nats (B, T)).
+
+        negatives: symbols that stand for the whole vocabulary, and the log of how often each symbol is
+                   expected among them: an estimate, see ``zoo.models.softmax.sampled_cross_entropy_of``
+        """
         carry, ys = self._read(tokens, carry, label, train)
+        if negatives is not None:
+            rows = self.embedding if self.tie else self.kernel.T
+            return carry, sampled_cross_entropy_of(ys, rows, self.bias, targets, *negatives)
         kernel = self._kernel
         if (
             self.classes
@@ -137,11 +153,17 @@ class LanguageModel(stacked.Stacked, nn.Module):
                 stacked.weight_drop(k, params, self.weight_drop)
                 for k, params in zip(keys, layers, strict=True)
             ]
+            if self.embed_drop:
+                kept = random.keep(
+                    jax.random.fold_in(key, _SYMBOLS), self.embed_drop, (self.vocab,)
+                )
+                xs *= (kept.astype(xs.dtype) / (1 - self.embed_drop))[tokens.T][..., None]
             xs = locked_dropout(jax.random.fold_in(key, _INPUT), xs, self.dropout_in)
             between = jax.random.fold_in(key, _BETWEEN)
         carry, ys = stack(self._cell, layers, xs, carry, dropout=self.dropout, key=between)
         if train:
-            ys = locked_dropout(jax.random.fold_in(key, _OUTPUT), ys, self.dropout_out)
+            raw, ys = ys, locked_dropout(jax.random.fold_in(key, _OUTPUT), ys, self.dropout_out)
+            stacked.penalise(self, raw, ys)
         return carry, ys.swapaxes(0, 1)
 
     @property

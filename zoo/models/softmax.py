@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from zoo.unroll.steps import varying
@@ -44,6 +45,21 @@ def sampled_cross_entropy_of(
     others = ys @ rows[negatives].T + (bias - log_expected)[negatives].reshape(one_row)
     others = jnp.where(labels[..., None] == negatives.reshape(one_row), -jnp.inf, others)
     return jnp.logaddexp(jax.nn.logsumexp(others, axis=-1), chosen) - chosen
+
+
+def chances(counts: np.ndarray) -> np.ndarray:
+    """How likely each symbol is to be drawn as a negative, (V,) float32, of its occurrences (V,): by their
+    power of 3/4, which lies between its share and equal chances (Mikolov et al. 2013)."""
+    powers = np.maximum(counts, 1) ** 0.75
+    return (powers / powers.sum()).astype(np.float32)
+
+
+def draw(key: Array, chances: Array, cumulative: Array, count: int) -> tuple[Array, Array]:
+    """``count`` symbols drawn by their chances (V,), of which ``cumulative`` are the sums up to each, and
+    the log of how often each is expected: what ``sampled_cross_entropy_of`` takes."""
+    draws = jax.random.uniform(key, (count,), chances.dtype)
+    drawn = jnp.searchsorted(cumulative, draws).astype(jnp.int32)
+    return jnp.minimum(drawn, len(chances) - 1), jnp.log(count * chances)
 
 
 def by_blocks(ys: Array, kernel: Array, bias: Array, labels: Array, size: int) -> Array:

@@ -46,3 +46,21 @@ def weight_drop(key, params, rate):
         return params
     keep = random.keep(key, rate, params.w_h.shape)
     return params._replace(w_h=jnp.where(keep, params.w_h / (1 - rate), 0))
+
+
+def penalised(model, params, *args, **options):
+    """(what ``model.apply`` gives, the sum of the penalties that the model has sown meanwhile)."""
+    if not (model.activation or model.temporal):
+        return model.apply(params, *args, **options), 0.0
+    outputs, sown = model.apply(params, *args, **options, mutable=["penalties"])
+    return outputs, sum(jax.tree.leaves(sown))
+
+
+def penalise(module, ys, dropped):
+    """Activation regularisation (Merity et al. 2017) of a layer's outputs (T, B, H), before and after
+    dropout, by the weights ``activation`` and ``temporal`` of the module: sown into "penalties"."""
+    if module.activation:
+        module.sow("penalties", "activation", module.activation * jnp.mean(dropped**2))
+    if module.temporal:
+        change = ys[1:] - ys[:-1]
+        module.sow("penalties", "temporal", module.temporal * jnp.mean(change**2))

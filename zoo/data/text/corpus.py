@@ -1,5 +1,6 @@
 """Bytes to text: UTF-8 files read strictly, named corpora, Gutenberg bodies, splits by position."""
 
+import codecs
 import math
 import os
 import re
@@ -15,17 +16,32 @@ _START = re.compile(_MARKER.format("START"), re.MULTILINE | re.IGNORECASE)
 _END = re.compile(_MARKER.format("END"), re.MULTILINE | re.IGNORECASE)
 
 
-def read_text(path: str | os.PathLike) -> str:
-    """The text of a UTF-8 file; a byte-order mark is dropped, CRLF and lone CR become LF.
+def read_text(path: str | os.PathLike, encoding: str = "utf-8") -> str:
+    """The text of a file; a byte-order mark is dropped, CRLF and lone CR become LF.
 
     Raises DataError where the file is missing, empty, unreadable or not a regular file, and where
-    it is not UTF-8 text: the offset of the first wrong byte counts from 0, in bytes of the file.
+    it is not text in ``encoding``: the offset of the first wrong byte counts from 0, in bytes of the
+    file.
     """
-    return decode_text(read_bytes(path), repr(os.fspath(path)))
+    name = repr(os.fspath(path))
+    try:
+        is_utf8 = codecs.lookup(encoding).name == "utf-8"
+    except LookupError:
+        raise DataError(f"--config.data.encoding={encoding}: no encoding of this name") from None
+    content = read_bytes(path)
+    if is_utf8:
+        return decode_text(content, name)
+    try:
+        return decode_text(content.decode(encoding).encode("utf-8", "surrogatepass"), name)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name} is not {encoding} (0x{content[error.start]:02x} at byte {error.start}): "
+            "declare another encoding"
+        ) from None
 
 
 def decode_text(content: bytes, name: str) -> str:
-    """What ``read_text`` makes of the bytes of a file; ``name`` is what errors call it.
+    """What ``read_text`` makes of the bytes of a file in UTF-8; ``name`` is what errors call it.
 
     Raises DataError where they are no UTF-8 text.
     """
@@ -40,7 +56,7 @@ def decode_text(content: bytes, name: str) -> str:
         at = error.start
         raise DataError(
             f"{name} is not UTF-8 (0x{content[at]:02x} at byte {at}, {error.reason}): "
-            "convert it to UTF-8"
+            "convert it to UTF-8, or declare what it is, as in --config.data.encoding=iso-8859-1"
         ) from None
     text = prepare(text.removeprefix("\ufeff"), lowercase=False)
     if not text and not content:
@@ -86,27 +102,55 @@ def gutenberg_body(text: str, name: str) -> str:
     return "\n".join(lines[first:]) + "\n"
 
 
-def corpus(name: str, path: str | os.PathLike | None = None, lowercase: bool = False) -> str:
+def corpus(
+    name: str,
+    path: str | os.PathLike | None = None,
+    lowercase: bool = False,
+    encoding: str = "utf-8",
+    unwrap: bool = False,
+) -> str:
     """The text of a corpus: of the file ``path`` where one is given, as it is, else the named one.
 
     ``docs`` is Python's own reference (``pydoc_data.topics``, 0.46 million characters of English
     and code): on every machine that runs Python, without a network, but not the same text in every
     version of Python. The other names are in ``zoo.data.registry``; of Gutenberg's files it is the
-    body.
+    body. ``unwrap``: see ``unwrapped``.
 
     Raises DataError for an unknown name, and where the text cannot be had or read.
     """
     if path is not None:
-        text = read_text(path)
+        text = read_text(path, encoding)
     elif name == "docs":
         text = _docs()
     elif name not in registry.names():
         raise unknown_name("corpus", name, registry.names())
     else:
-        text = read_text(registry.locate(name))
-        if registry.source(name).gutenberg:
-            text = gutenberg_body(text, name)
-    return prepare(text, lowercase)
+        text = _named(name)
+    return prepare(unwrapped(text) if unwrap else text, lowercase)
+
+
+def parts(
+    name: str,
+    path: str | os.PathLike | None = None,
+    valid: float = 0.1,
+    test: float = 0.0,
+    **reading,
+) -> dict[str, str]:
+    """``split(corpus(...))``; a corpus that comes in parts, such as WikiText-2, keeps its own.
+
+    ``reading`` are further arguments of ``corpus``. Raises DataError as these two do.
+    """
+    text = corpus(name, path, **reading)
+    if path is not None or f"{name}_test" not in registry.REGISTRY:
+        return split(text, valid=valid, test=test)
+    finish = {key: value for key, value in reading.items() if key in ("lowercase", "unwrap")}
+    return {"train": text, **{p: _part(f"{name}_{p}", **finish) for p in ("valid", "test")}}
+
+
+def unwrapped(text: str) -> str:
+    """Prose without the line breaks inside of its paragraphs; an empty line, or several, is one break."""
+    paragraphs = re.split(r"\n[ \t]*(?:\n[ \t]*)+", text.strip())
+    return "\n".join(" ".join(p.split()) for p in paragraphs) + "\n"
 
 
 def split(text: str, valid: float = 0.1, test: float = 0.0) -> dict[str, str]:
@@ -145,6 +189,20 @@ def _docs() -> str:
             "library, or give a text file with --config.data.path=FILE"
         ) from None
     return "\n\n".join(topics[topic] for topic in sorted(topics))
+
+
+def _named(name: str) -> str:
+    row = registry.source(name)
+    text = read_text(registry.locate(name))
+    text = gutenberg_body(text, name) if row.gutenberg else text
+    if row.starts:
+        text = text[text.rindex(f"\n{row.starts}\n") + 1 :]
+    return text[: text.rindex(f"\n{row.ends}\n") + 1] if row.ends else text
+
+
+def _part(name: str, lowercase: bool = False, unwrap: bool = False) -> str:
+    text = _named(name)
+    return prepare(unwrapped(text) if unwrap else text, lowercase)
 
 
 def _border(line: str) -> bool:

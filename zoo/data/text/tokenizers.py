@@ -1,8 +1,8 @@
 """All ways from text to ids, in one table, with one contract.
 
-bytes, characters, words   ``zoo.data.text.vocabulary``
-pieces                     ``zoo.data.text.pieces``
-alphabet                   ``zoo.data.text.alphabet``
+bytes, characters, words, tokenised   ``zoo.data.text.vocabulary``
+pieces                                ``zoo.data.text.pieces``
+alphabet                              ``zoo.data.text.alphabet``
 """
 
 import os
@@ -65,6 +65,7 @@ KINDS = {
     "bytes": _vocabulary("bytes"),
     "characters": _vocabulary("characters"),
     "words": _vocabulary("words"),
+    "tokenised": _vocabulary("tokenised"),
     "pieces": Pieces.from_text,
     "alphabet": lambda text, min_count, _: Alphabet.from_texts([text], min_count),
 }

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from zoo.data.text import words
 from zoo.data.text.records import checked_ids, read_record
 
 UNKNOWN = "\ufffd"
-KINDS = ("bytes", "characters", "words")
+KINDS = ("bytes", "characters", "words", "tokenised")
+# kind -> its tokens of a text
+_WORDS = {"words": partial(words.tokens, lines=True), "tokenised": words.marked}
 FORMAT = "lstm-zoo vocabulary 1"
 _BYTES = tuple(bytes([i]) for i in range(256))
 _SLICE = 1 << 22
@@ -25,8 +27,8 @@ _SLICE = 1 << 22
 class Vocabulary:
     """Symbols in the order of their ids.
 
-    kind:    "characters", "bytes" or "words", which are those of ``zoo.data.text.words``, punctuation and
-             line breaks among them
+    kind:    "characters", "bytes", "words", which are those of ``zoo.data.text.words``, punctuation and
+             line breaks among them, or "tokenised", what blanks separate, and line breaks
     symbols: of characters and words, distinct, first the unknown one, U+FFFD, which all that is outside of
              the table is encoded as; of bytes, the 256 bytes, none unknown
     """
@@ -61,8 +63,9 @@ class Vocabulary:
             return cls(kind, _BYTES)
         if not train_text:
             raise DataError(f"the training text is empty: no {kind} to make a vocabulary of")
-        if kind == "words":
-            return cls(kind, (UNKNOWN, *_frequent(train_text, min_count, most)))
+        if kind in _WORDS:
+            tokens = _WORDS[kind](train_text)
+            return cls(kind, (UNKNOWN, *_frequent(tokens, min_count, most)))
         counts = sum(np.bincount(points, minlength=0x110000) for points in _codepoints(train_text))
         kept = map(chr, np.flatnonzero(counts >= min_count).tolist())
         return cls(kind, (UNKNOWN, *(c for c in kept if c != UNKNOWN)))
@@ -82,9 +85,9 @@ class Vocabulary:
         if self.kind == "bytes":
             content = text.encode("utf-8", "surrogatepass")
             return np.frombuffer(content, np.uint8).astype(np.int32)
-        if self.kind == "words":
+        if self.kind in _WORDS:
             ids = self._ids
-            return np.array([ids.get(w, 0) for w in words.tokens(text, lines=True)], np.int32)
+            return np.array([ids.get(w, 0) for w in _WORDS[self.kind](text)], np.int32)
         ids = np.empty(len(text), np.int32)
         at = 0
         for points in _codepoints(text):
@@ -102,7 +105,7 @@ class Vocabulary:
         ids = checked_ids(ids, self.size)
         if self.kind == "bytes":
             return ids.astype(np.uint8).tobytes().decode("utf-8", "replace")
-        if self.kind == "words":
+        if self.kind in _WORDS:
             return words.text_of(self.symbols[i] for i in ids.tolist())
         return self._points[ids].tobytes().decode("utf-32-le", "surrogatepass")
 
@@ -110,7 +113,7 @@ class Vocabulary:
         """The characters or words of a text that are not in the vocabulary, sorted; for bytes, none."""
         if self.kind == "bytes":
             return []
-        found = words.tokens(text, lines=True) if self.kind == "words" else text
+        found = _WORDS[self.kind](text) if self.kind in _WORDS else text
         return sorted(set(found).difference(self.symbols))
 
     def save(self, path: str | os.PathLike) -> None:
@@ -159,20 +162,18 @@ class Vocabulary:
         return table
 
 
-def _frequent(text, min_count, most):
-    """The words of a text that occur often enough, the most frequent first, then by their letters."""
+def _frequent(tokens, min_count, most):
+    """The words that occur often enough, the most frequent first, then by their letters."""
     if most is not None and most < 2:
         raise DataError(f"most = {most} must be 2 or more: the unknown symbol is one of them")
-    counts = Counter(words.tokens(text, lines=True))
+    counts = Counter(tokens)
     del counts[UNKNOWN]
     kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
     return kept if most is None else kept[: most - 1]
 
 
 def _is_one(symbol, kind):
-    return (
-        len(symbol) == 1 if kind == "characters" else words.tokens(symbol, lines=True) == [symbol]
-    )
+    return len(symbol) == 1 if kind == "characters" else _WORDS[kind](symbol) == [symbol]
 
 
 def _codepoints(text: str) -> Iterator[np.ndarray]:

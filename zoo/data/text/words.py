@@ -9,6 +9,10 @@ _TOKEN = re.compile(r"\d+(?:[.,:]\d+)+|[^\W_]+(?:['’][^\W_]+)*|\n|([^\s\w]|_)\
 _CLOSING = set(".,;:!?)]}%…»”") | {"...", "'", "’"}
 _OPENING = set("([{#$£€¿¡«“")
 _PAIRED = {'"'}
+# How texts that are tokenised already write what stands between two parts of a word or number.
+_JOINED = {"@-@": "-", "@,@": ",", "@.@": "."}
+_ENDING = re.compile(r"['’](?:s|t|d|m|ll|re|ve)|n['’]t", re.IGNORECASE)  # of a word
+_SENTENCE = re.compile(r"(?:^|\n|[.!?][\"'”’)]*\s)\W*(\w)|\b(i)\b")
 
 
 def tokens(text: str, lines: bool = False) -> list[str]:
@@ -18,6 +22,16 @@ def tokens(text: str, lines: bool = False) -> list[str]:
     """
     found = (match.group() for match in _TOKEN.finditer(text))
     return [token for token in found if lines or token != "\n"]
+
+
+def marked(text: str) -> list[str]:
+    """What blanks separate, and line breaks: the tokens of a text that is tokenised already."""
+    return re.findall(r"\n|[^\s]+", text)
+
+
+def capitalised(text: str) -> str:
+    """A text in lower case with a capital at the beginning of each line and sentence, and for "I"."""
+    return _SENTENCE.sub(lambda match: match.group().upper(), text)
 
 
 def text_of(words: Iterable[str]) -> str:
@@ -33,8 +47,9 @@ def text_of(words: Iterable[str]) -> str:
             out.append(word)
             glued, open_quote = True, False
             continue
-        joined = word in ("-", "/")
-        out.append(word if glued or closes or joined else " " + word)
+        joined, word = word in ("-", "/") or word in _JOINED, _JOINED.get(word, word)
+        joined_before = _ENDING.fullmatch(word) is not None
+        out.append(word if glued or closes or joined or joined_before else " " + word)
         glued = word in _OPENING or joined or (word in _PAIRED and not open_quote)
         if word in _PAIRED:
             open_quote = not open_quote

@@ -8,6 +8,7 @@ from jax import Array, lax
 from ml_collections import ConfigDict
 
 from zoo.models import Classifier
+from zoo.models.softmax import draw
 from zoo.tasks.protocol import Sum
 
 _NEAR = 0.1  # of the size of a change: how far from a text its virtual direction is looked for
@@ -95,11 +96,8 @@ def foretold(
 
 
 def negatives(key: Array, chances: Array, count: int) -> tuple[Array, Array]:
-    """``count`` symbols drawn by their chances (V,), and the log of how often each is expected: what
-    ``Classifier.language`` takes."""
-    draws = jax.random.uniform(jax.random.fold_in(key, _NEGATIVES), (count,), chances.dtype)
-    drawn = jnp.searchsorted(jnp.cumsum(chances), draws).astype(jnp.int32)
-    return jnp.minimum(drawn, len(chances) - 1), jnp.log(count * chances)
+    """What ``Classifier.language`` takes, drawn from the dropout key: see ``zoo.models.softmax.draw``."""
+    return draw(jax.random.fold_in(key, _NEGATIVES), chances, jnp.cumsum(chances), count)
 
 
 def _norm(xs):

@@ -28,6 +28,7 @@ from zoo.data.text.labelled import Labelled
 from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
 from zoo.models import Classifier, LanguageModel
+from zoo.models.softmax import chances
 from zoo.tasks.classification import baselines, curve, evaluation, generative, looks, losses, show
 from zoo.tasks.classification.config import check
 from zoo.tasks.protocol import Evaluation, Task
@@ -367,11 +368,7 @@ class ClassificationTask(Task):
 
     @cached_property
     def _chances(self):
-        """How likely each symbol is to be drawn as a negative: its count in training to the power of 3/4,
-        which lies between its share and equal chances (Mikolov et al. 2013)."""
-        ids = np.concatenate(self._train_ids)
-        powers = np.maximum(np.bincount(ids, minlength=self.vocabulary.size), 1) ** 0.75
-        return (powers / powers.sum()).astype(np.float32)
+        return chances(np.bincount(np.concatenate(self._train_ids), minlength=self.vocabulary.size))
 
     def evaluate(self, params, split):
         if split == "train" or not len(self.texts[split].texts):

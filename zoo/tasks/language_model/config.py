@@ -8,6 +8,9 @@ from zoo.tasks import Metric
 
 METRICS = {
     "valid_loss": Metric("loss on the last tenth of the text", "nats per character", "lower"),
+    "valid_bpc": Metric("loss on the validation part", "bits per character", "lower"),
+    "valid_ppl": Metric("perplexity on the validation part", "words", "lower"),
+    "test_ppl": Metric("perplexity on the test part", "words", "lower"),
     "seconds_to_target": Metric(
         "training until that loss is 1.717, where source 002 ends", "seconds", "lower"
     ),
@@ -21,9 +24,13 @@ def defaults() -> ConfigDict:
     c.data = {
         "name": "docs",
         "path": "",
-        "symbols": "characters",  # or bytes
+        "corpora": (),  # names; with some, or with a folder as path, a bank: a model for each
+        "encoding": "utf-8",
+        "unwrap": False,  # line breaks inside of paragraphs go
+        "symbols": "characters",  # or bytes, words, tokenised, pieces, alphabet
         "lowercase": False,
-        "min_count": 2,  # rarer characters are the unknown symbol
+        "min_count": 2,  # rarer characters or words are the unknown symbol
+        "most": 60_000,  # words or pieces of the vocabulary
         "batches": "lanes",  # or chunks
         "window": 64,
         "valid": 0.1,
@@ -38,20 +45,29 @@ def defaults() -> ConfigDict:
         "dropout_in": 0.0,
         "dropout_out": 0.0,
         "weight_drop": 0.0,
+        "embed_drop": 0.0,
+        "activation": 0.0,
+        "temporal": 0.0,
         "tie": False,
     }
+    c.negatives = 0  # symbols drawn in training to stand for the vocabulary; 0 for all of it
+    c.kneser_ney = 0  # order of the n-gram model that is reported beside it; 0 for none
     return c
 
 
 def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
     from zoo.cells import CELLS  # not for --help
+    from zoo.data.text.tokenizers import KINDS
 
     choose(config, "model.cell", CELLS)
     choose(config, "data.batches", ("lanes", "chunks"))
-    choose(config, "data.symbols", ("characters", "bytes"))
+    choose(config, "data.symbols", KINDS)
     for key in ("best.metric", "target.metric"):
         choose(config, key, ("valid_loss", "valid_bpc", ""))
+    require(config, "data.most", 2)
+    for key in ("negatives", "kneser_ney", "model.activation", "model.temporal"):
+        require(config, key, 0)
     for key in ("batch_size", "data.window", "data.min_count", "model.hidden", "model.embed"):
         require(config, key, 1)
     require(config, "model.layers", 1)
@@ -59,5 +75,5 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
         )
-    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
+    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop", "embed_drop"):
         require(config, f"model.{key}", 0, 0.99)

@@ -1,4 +1,4 @@
-"""Language models: the next character (or byte) of a text.
+"""Language models: the next character, byte or word of a text.
 
 Two ways to read the training text, ``data.batches``:
 
@@ -6,26 +6,35 @@ lanes:  the text is cut into ``batch_size`` contiguous lanes, read side by side,
         step; the state is kept from window to window and zeroed at the start of an epoch (truncated
         backpropagation through time). Every epoch starts at another place of the text.
 chunks: sequences of ``window`` symbols without a common past, shuffled every epoch (source 001).
+
+Of several corpora it is a bank: a model for each, with one vocabulary for all.
 """
 
 import hashlib
 import math
+import sys
 from functools import cached_property
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data import batches
-from zoo.data.text import corpus
-from zoo.data.text.vocabulary import Vocabulary
+from zoo.data.text import collection, corpus, tokenizers, words
+from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
 from zoo.generate import generate_text
 from zoo.models import LanguageModel
-from zoo.tasks.language_model import evaluation
+from zoo.models.softmax import chances, draw
+from zoo.models.stack import penalised
+from zoo.tasks.language_model import baseline, evaluation, names
 from zoo.tasks.language_model.config import check
-from zoo.tasks.protocol import Evaluation, Sum, Task
+from zoo.tasks.protocol import Evaluation, Sum, Task, merged
+
+_NEGATIVES = 6000  # what their key is drawn from the dropout key for
+_OF_WORDS = ("words", "tokenised")
 
 
 class LanguageModelTask(Task):
@@ -38,22 +47,33 @@ class LanguageModelTask(Task):
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "LanguageModelTask":
-        """The task of a run, with the run's own vocabulary; no text is read."""
+        """The task of a run, with the run's own vocabulary and corpora; no text is read."""
         task = cls(config)
-        task.vocabulary = Vocabulary.load(run / "vocabulary.json")
+        task.vocabulary = tokenizers.load(run / "vocabulary.json")
+        task.corpora = names.load(run)
         return task
+
+    @cached_property
+    def corpora(self) -> tuple[str, ...]:
+        """The names of the corpora, each with a model of its own; () for one text and one model."""
+        return collection.names(self.config.data.path, self.config.data.corpora)
+
+    @property
+    def members(self) -> int:
+        """Models of a bank: one a corpus; 0 for one text."""
+        return len(self.corpora)
 
     @property
     def loss_unit(self) -> str:
         """What the loss is measured in."""
-        return "nats per byte" if self.config.data.symbols == "bytes" else "nats per character"
+        return f"nats per {self._unit}"
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The symbols of the training part."""
-        return Vocabulary.from_text(
-            self._parts["train"], self.config.data.symbols, self.config.data.min_count
-        )
+    def vocabulary(self) -> Tokenizer:
+        """The symbols of the training part, or of those of all corpora."""
+        d = self.config.data
+        text = "\n".join(parts["train"] for parts in self._texts)
+        return tokenizers.make(d.symbols, text, d.min_count, d.most)
 
     @cached_property
     def model(self) -> LanguageModel:
@@ -61,30 +81,49 @@ class LanguageModelTask(Task):
         return LanguageModel(vocab=self.vocabulary.size, **self.config.model.to_dict())
 
     @cached_property
-    def _text(self):
+    def _texts(self):
+        """The parts of each text."""
         d = self.config.data
-        return corpus.corpus(d.name, d.path or None, lowercase=d.lowercase)
-
-    @cached_property
-    def _parts(self):
-        return corpus.split(self._text, valid=self.config.data.valid, test=self.config.data.test)
+        reading = {"lowercase": d.lowercase, "encoding": d.encoding, "unwrap": d.unwrap}
+        if not self.corpora:
+            return [corpus.parts(d.name, d.path or None, d.valid, d.test, **reading)]
+        parts = collection.texts(d.path, self.corpora, d.valid, d.test, **reading)
+        for remark in collection.remarks(parts):
+            print(f"note: {remark}", file=sys.stderr)
+        return list(parts.values())
 
     @cached_property
     def _tokens(self):
-        c = self.config
-        tokens = {name: self.vocabulary.encode(part) for name, part in self._parts.items()}
-        batches.check_size(len(tokens["train"]), len(tokens["valid"]), c.batch_size, c.data.window)
-        return tokens
+        """The ids of the parts of each text."""
+        c, all_of_them = self.config, []
+        for name, parts in zip(self.corpora or ("",), self._texts, strict=True):
+            tokens = {part: self.vocabulary.encode(text) for part, text in parts.items()}
+            batch = 1 if name else c.batch_size
+            sizes = len(tokens["train"]), len(tokens["valid"]), batch, c.data.window
+            batches.check_size(*sizes, f"{self._unit}s", name)
+            all_of_them.append(tokens)
+        return all_of_them
 
     def describe_data(self):
-        return {
-            "digest": hashlib.sha256(self._text.encode()).hexdigest(),
-            "tokens": {name: len(tokens) for name, tokens in self._tokens.items()},
-            "vocabulary": self.vocabulary.size,
-        }
+        digest = hashlib.sha256()
+        for parts in self._texts:
+            for text in parts.values():
+                digest.update(text.encode("utf-8", "surrogatepass"))
+        about = {"digest": digest.hexdigest(), "vocabulary": self.vocabulary.size}
+        each = [self._about(tokens) for tokens in self._tokens]
+        return about | (dict(zip(self.corpora, each, strict=True)) if self.corpora else each[0])
+
+    def _about(self, tokens):
+        about = {"tokens": {part: len(ids) for part, ids in tokens.items()}}
+        if self.vocabulary.kind in _OF_WORDS:
+            about["unknown"] = {
+                p: float(np.mean(ids == 0)) for p, ids in tokens.items() if len(ids)
+            }
+        return about
 
     def prepare(self, run):
         self.vocabulary.save(run / "vocabulary.json")
+        names.save(run, self.corpora)
 
     def init(self, key):
         return self.model.init(key, jnp.zeros((1, 1), jnp.int32))
@@ -93,25 +132,38 @@ class LanguageModelTask(Task):
         return self.model.carry(self.config.batch_size) if self._lanes else ()
 
     def steps_per_epoch(self, split):
-        steps = batches.lanes_steps if self._lanes else batches.chunks_steps
-        return steps(len(self._tokens[split]), self.config.batch_size, self.config.data.window)
+        sizes = self.config.batch_size, self.config.data.window
+        if self._lanes:
+            return batches.lanes_steps(len(self._tokens[0][split]), *sizes)
+        # Of a bank, an epoch is one pass over a text of mean length.
+        chunks = int(np.mean([batches.chunks(len(t[split]), sizes[1]) for t in self._tokens]))
+        return max(1, chunks // sizes[0])
 
     def tokens_per_step(self):
-        return self.config.batch_size * self.config.data.window
+        return self.config.batch_size * self.config.data.window * max(1, self.members)
 
     def data(self, split):
-        return self._tokens[split]
+        return np.concatenate([tokens[split] for tokens in self._tokens])
 
     def order(self, split, epoch):
-        n, seed = len(self._tokens[split]), self.config.seed
+        c, sizes = self.config, [len(tokens[split]) for tokens in self._tokens]
         if self._lanes:
-            return batches.lanes_order(seed, epoch, n)
-        return batches.chunks_order(seed, epoch, n, self.config.data.window)
+            return batches.lanes_order(c.seed, epoch, sizes[0])
+        if not self.members:
+            return batches.chunks_order(c.seed, epoch, sizes[0], c.data.window)
+        count = self.steps_per_epoch(split) * c.batch_size
+        starts = np.cumsum([0, *sizes[:-1]])
+        each = [batches.passes_order(c.seed, epoch, n, c.data.window, count) for n in sizes]
+        return jnp.stack(each) + jnp.asarray(starts, jnp.int32)[:, None]
 
     def indices(self, order, i, member):
-        size = {"batch_size": self.config.batch_size, "window": self.config.data.window}
+        c = self.config
+        if self.members:
+            at = jnp.asarray(i, jnp.int32) * c.batch_size
+            return jax.lax.dynamic_slice(order, (member, at), (1, c.batch_size))[0], i == 0
+        size = {"batch_size": c.batch_size, "window": c.data.window}
         if self._lanes:
-            n = len(self._tokens["train"])
+            n = len(self._tokens[0]["train"])
             return batches.lanes_indices(order, i, n_tokens=n, **size), i == 0
         return batches.chunks_indices(order, i, **size), i == 0
 
@@ -125,37 +177,115 @@ class LanguageModelTask(Task):
         before = None
         if self._lanes:
             before = jax.tree.map(lambda a: jnp.where(batch["first"], jnp.zeros_like(a), a), carry)
-        rngs = {"dropout": key}
-        options = {"train": True, "rngs": rngs, "method": "nats"}
-        after, nats = self.model.apply(params, inputs, targets, before, **options)
-        return {"loss": Sum(jnp.sum(nats), jnp.float32(nats.size))}, after if self._lanes else ()
+        options = {"train": True, "rngs": {"dropout": key}, "method": "nats"}
+        if 0 < self.config.negatives < self.vocabulary.size:
+            drawn = jax.random.fold_in(key, _NEGATIVES)
+            options["negatives"] = draw(drawn, *self._chances, self.config.negatives)
+        given = inputs, targets, before
+        (after, nats), penalty = penalised(self.model, params, *given, **options)
+        total = jnp.sum(nats) + penalty * nats.size
+        return {"loss": Sum(total, jnp.float32(nats.size))}, after if self._lanes else ()
+
+    @cached_property
+    def _chances(self):
+        ids = np.concatenate([tokens["train"] for tokens in self._tokens])
+        each = chances(np.bincount(ids, minlength=self.vocabulary.size))
+        # Summed here: XLA would sum a constant while it compiles, for seconds.
+        return jnp.asarray(each), jnp.asarray(np.cumsum(each, dtype=np.float64), jnp.float32)
 
     def evaluate(self, params, split):
-        if split == "train" or not len(self._tokens[split]):
+        """Metrics of a split, (N,) of a bank; of "train", which is evaluated once, those of a Kneser-Ney
+        model on the other splits."""
+        if split == "train":
+            return merged(map(self._baselines, ("valid", "test")))
+        if not len(self._tokens[0][split]):
             return Evaluation({}, {})
-        nats = evaluation.loss(self.model, params, self._tokens, split)
-        return Evaluation({f"{split}_loss": nats, f"{split}_bpc": nats / math.log(2)}, {})
+        each = [
+            evaluation.loss(self.model, one, tokens, split)
+            for one, tokens in zip(self._each(params), self._tokens, strict=True)
+        ]
+        return Evaluation(self._metrics(split, each), {})
+
+    def _baselines(self, split):
+        if not self.config.kneser_ney or not len(self._tokens[0][split]):
+            return Evaluation({}, {})
+        order, size = self.config.kneser_ney, self.vocabulary.size
+        each = [baseline.loss(tokens, split, order, size) for tokens in self._tokens]
+        return Evaluation(self._metrics(split, each, "_kneser_ney"), {})
+
+    def _metrics(self, split, each, of=""):
+        """Loss, bits a character, and of words perplexity, of the nats a symbol of each text."""
+        lengths = [
+            len(tokens[split]) / len(texts[split])
+            for tokens, texts in zip(self._tokens, self._texts, strict=True)
+        ]
+        values = np.array(each), np.array(each) * np.array(lengths) / math.log(2)
+        loss, bpc = values if self.members else (float(v[0]) for v in values)
+        found = {f"{split}{of}_loss": loss, f"{split}{of}_bpc": bpc}
+        if self.vocabulary.kind in _OF_WORDS:
+            found[f"{split}{of}_ppl"] = np.exp(loss) if self.members else math.exp(loss)
+        return found
+
+    def _each(self, params):
+        """The parameters of each model."""
+        if not self.members:
+            return [params]
+        return [jax.tree.map(lambda a, i=i: a[i], params) for i in range(self.members)]
 
     def sample(self, params, metrics):
-        text = self.generate(params, length=400, seed=self.config.seed, temperature=0.8)[0]
-        return f"valid_loss {metrics.get('valid_loss', math.nan):.4f}", text
+        length = 80 if self.members else 400 if self._unit != "word" else 150
+        settings = {"length": length, "seed": self.config.seed, "temperature": 0.8}
+        texts = [
+            f"{name}:{self.generate(params, member=name, **settings)[0]}" if name else
+            self.generate(params, **settings)[0]
+            for name in self.corpora or ("",)
+        ]  # fmt: skip
+        return f"valid_loss {metrics.get('valid_loss', math.nan):.4f}", "\n\n".join(texts)
 
-    def generate(self, params, prompt: str = "", unseen: str = "error", **settings) -> list[str]:
+    def generate(
+        self, params, prompt: str = "", unseen: str = "error", member: str = "", **settings
+    ) -> list[str]:
         """Continuations of a prompt, which goes the way of the training text (lower case where that
         was); ``settings`` are those of ``zoo.generate.generate_text``.
 
-        unseen: "error", or "replace" to read characters that the model has not seen as the unknown
-                symbol. Raises UserError that names them.
+        unseen: "error", or "replace" to read what the model has not seen as the unknown symbol
+        member: of a bank, the corpus whose model writes
+
+        Raises UserError that names what is unseen, and for a member that is not there.
         """
-        prompt = corpus.prepare(prompt, self.config.data.lowercase)
+        params = self._of(params, member)
+        c = self.config
+        prompt = corpus.prepare(prompt, c.data.lowercase)
         unknown = self.vocabulary.unknown(prompt)
         if unknown and unseen == "error":
             raise UserError(
-                f"the prompt has {len(unknown)} character(s) that this model has not seen: "
+                f"the prompt has {len(unknown)} {self._unit}(s) that this model has not seen: "
                 f"{', '.join(map(repr, unknown[:10]))}; leave them out, or read them as the unknown "
                 "symbol with --unseen=replace"
             )
-        return generate_text(self.model, params, self.vocabulary, prompt=prompt, **settings)
+        if prompt and not len(self.vocabulary.encode(prompt)):
+            raise UserError("the prompt has no word: give one, or leave it out")
+        texts = generate_text(self.model, params, self.vocabulary, prompt=prompt, **settings)
+        if not (c.data.lowercase and c.data.symbols == "words"):
+            return texts
+        return [words.capitalised(prompt + text)[len(prompt) :] for text in texts]
+
+    def _of(self, params, member):
+        if member and member not in self.corpora:
+            known = ", ".join(self.corpora) or "one model alone; leave it out"
+            raise UserError(f"--member={member}: this run has {known}")
+        if not self.members:
+            return params
+        if not member:
+            raise UserError(f"--member is missing: one of {', '.join(self.corpora)}")
+        i = self.corpora.index(member)
+        return jax.tree.map(lambda a: a[i], params)
+
+    @property
+    def _unit(self):
+        """What a symbol is."""
+        units = {"bytes": "byte", "pieces": "piece", "words": "word", "tokenised": "word"}
+        return units.get(self.config.data.symbols, "character")
 
     @property
     def _lanes(self):

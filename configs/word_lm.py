@@ -1,0 +1,40 @@
+"""Word language models.
+
+python train.py --config=configs/word_lm.py                      Python's documentation
+python train.py --config=configs/word_lm.py:nursery_rhymes       The Real Mother Goose
+python train.py --config=configs/word_lm.py:wikitext2            WikiText-2
+python train.py --config=configs/word_lm.py --config.data.path=FILE --run=runs/mine      your own text
+"""
+
+from zoo.tasks.language_model.config import defaults
+
+VARIANTS = ("docs", "nursery_rhymes", "wikitext2")
+
+
+def get_config(variant="docs"):
+    c = defaults()
+    c.name, c.variant, c.data.name = "word_lm", variant, variant
+    c.data.symbols, c.kneser_ney = "words", 5
+    c.best.metric = "valid_loss"
+    c.results = (("valid_ppl", "valid_kneser_ney_ppl", "Kneser-Ney 5-gram, on the same words"),)
+    c.optimizer.update({"b2": 0.99, "schedule": "cosine", "final_fraction": 0.01})
+    c.optimizer.update({"learning_rate": 3e-3, "warmup_steps": 100})
+    c.model.update({"tie": True, "embed": 256, "hidden": 256})
+    if variant == "docs":
+        c.about = "the documentation that Python ships (3.11), by words"
+        c.batch_size, c.data.window, c.epochs, c.eval_epochs = 16, 35, 12.0, 1.0
+        c.model.update({"dropout_in": 0.3, "dropout_out": 0.5, "embed_drop": 0.1})
+    elif variant == "nursery_rhymes":
+        c.about = "The Real Mother Goose, by words"
+        c.kneser_ney = 3
+        c.results = (("valid_ppl", "valid_kneser_ney_ppl", "Kneser-Ney 3-gram, on the same words"),)
+        c.batch_size, c.data.window, c.epochs, c.eval_epochs = 8, 25, 40.0, 1.0
+        c.model.update({"dropout_in": 0.4, "dropout_out": 0.6, "embed_drop": 0.2})
+    else:
+        c.about = "WikiText-2: good articles of Wikipedia"
+        c.data.update({"symbols": "tokenised", "min_count": 1})
+        c.results = (("test_ppl", "test_kneser_ney_ppl", "Kneser-Ney 5-gram, on the same words"),)
+        c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 35, 10.0, 2.0
+        c.negatives = 2000
+        c.model.update({"layers": 2, "dropout": 0.2, "dropout_in": 0.1, "dropout_out": 0.3})
+    return c
