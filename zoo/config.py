@@ -32,6 +32,8 @@ def base() -> ConfigDict:
             "about": "",
             "results": (),
             "seed": 0,
+            # The folder of a finished run whose parameters training begins with; "" for fresh ones.
+            "start": "",
             # Length of training: steps (updates) or epochs (passes over the training part).
             "steps": config_dict.placeholder(int),
             "epochs": config_dict.placeholder(float),

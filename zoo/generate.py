@@ -108,11 +108,29 @@ def generate_text(
     first symbol it knows. The unknown symbol is read, never written.
     """
     start = vocabulary.encode(prompt or default_prompt(vocabulary))
+    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    tokens = generate_ids(model, params, vocabulary, start, length, num, seed, **settings)
+    return [_further(vocabulary, start, row) for row in tokens]
+
+
+def generate_ids(
+    model: LanguageModel,
+    params: Any,
+    vocabulary: Tokenizer,
+    start: np.ndarray,
+    length: int,
+    num: int = 1,
+    seed: int = 0,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+) -> np.ndarray:
+    """The same as ids (num, length), after those of ``start`` (N,), N 1 or more."""
     unknown = jnp.asarray(vocabulary.unknown_ids, jnp.int32)
     settings = (jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p))
     key = random.key(seed, "sample")
-    tokens = _after(model, length, num, params, start[None], unknown, key, *settings)
-    return [_further(vocabulary, start, row) for row in np.asarray(tokens)]
+    return np.asarray(_after(model, length, num, params, start[None], unknown, key, *settings))
 
 
 def default_prompt(vocabulary: Tokenizer) -> str:

@@ -51,7 +51,7 @@ def main(argv):
     from zoo.runs.load import load
 
     run = Path(values.run)
-    _, params, task = load(run)
+    _, params, task = load(run, use="predict")
     name = task.config.task
     if name not in predictors:
         raise UserError(

@@ -46,7 +46,7 @@ def main(argv):
 
     from zoo.runs.load import load
 
-    _, params, task = load(Path(values.run))
+    _, params, task = load(Path(values.run), use="generate")
     if not hasattr(task, "generate"):
         raise UserError(
             f"--run={values.run}: a run of the task {task.config.task!r} writes no text"

@@ -22,7 +22,7 @@ from absl import flags
 from zoo.bench import turns
 from zoo.errors import UserError
 from zoo.runs.load import load
-from zoo.tasks.classification import baselines, predict
+from zoo.tasks import predict, svm
 from zoo.tasks.language_detection import evaluation, identifiers
 
 _CHARACTERS, _WORDS = 50, 400
@@ -66,8 +66,6 @@ def _classes(task, params, count, folder):
 
     given = SimpleNamespace(input=str(file), top=5)
     contestants = {"this model": lambda: list(predict.predict(task, params, Path(folder), given))}
-    if svm := baselines.svm(train.texts, train.labels):
-        contestants[baselines.NAMES["svm"]] = lambda: svm(
-            file.read_text(encoding="utf-8").splitlines()
-        )
+    if machine := svm.learned(train.texts, train.labels):
+        contestants["TF-IDF + SVM"] = lambda: machine(file.read_text(encoding="utf-8").splitlines())
     return contestants, count, "texts", " texts"

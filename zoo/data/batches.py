@@ -16,6 +16,7 @@ step; the windows of a step are then a few integers, which ``windows`` reads fro
 ``seed``, ``epoch``, ``i`` and ``order`` may be traced; sizes are Python integers, N below 2**31.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -78,6 +79,17 @@ def chunks_indices(order: Array, i: int | Array, *, batch_size: int, window: int
     """Starts of the chunks of step ``i`` of an epoch, int32 (B,); 0 <= i < ``chunks_steps``."""
     at = jnp.asarray(i, jnp.int32) * batch_size
     return lax.dynamic_slice(jnp.asarray(order), (at,), (batch_size,)) * (window + 1)
+
+
+def together_order(seed: int, epoch: int | Array, sizes: Sequence[int], window: int) -> Array:
+    """Starts of the chunks of several texts that stand one after the other, of ``sizes`` tokens, all in one
+    permutation, int32: none crosses a border."""
+    starts = [
+        np.arange(chunks(n, window), dtype=np.int32) * (window + 1) + before
+        for n, before in zip(sizes, np.cumsum([0, *sizes[:-1]]), strict=True)
+    ]
+    starts = jnp.asarray(np.concatenate(starts), jnp.int32)
+    return jax.random.permutation(random.key(seed, "data", epoch), starts)
 
 
 def passes_order(seed: int, epoch: int | Array, n_tokens: int, window: int, count: int) -> Array:

@@ -21,13 +21,19 @@ class Loaded(NamedTuple):
     task: Any
 
 
-def load(run: Path, *expected: str) -> Loaded:
-    """The model of a finished run, rebuilt from its folder alone: no data is read.
+def load(run: Path, *expected: str, use: str = "") -> Loaded:
+    """The model of a finished run, rebuilt from its folder alone: no data is read. Of a run of several
+    stages it is that of the stage which ``use`` is for: "generate" or "predict".
 
     Raises UserError where the folder is no run, is not finished, or is of another task than those
     ``expected``; of any, where none is named.
     """
     config = folder.read_config(run)
+    if recipe := tasks.module(config.task, "stages"):
+        if use not in recipe.USES:
+            stages = " or ".join(str(run / name) for name in recipe.NAMES)
+            raise UserError(f"--run={run}: has several stages; give {stages}")
+        return load(run / recipe.USES[use], *expected)
     if expected and config.task not in expected:
         wanted = " or ".join(map(repr, expected))
         raise UserError(f"--run={run}: is a run of the task {config.task!r}, not of {wanted}")

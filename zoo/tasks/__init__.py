@@ -2,7 +2,10 @@
 
     NAME/config.py    defaults() -> ConfigDict; METRICS, name -> Metric, for the results in the README;
                       where an older config said something otherwise, upgrade(record) -> record
-    NAME/task.py      the class NameTask, which satisfies ``zoo.tasks.protocol.Task``
+    NAME/task.py      the class NameTask, which satisfies ``zoo.tasks.protocol.Task``; or
+    NAME/stages.py    of a task that is several trainings, one after the other, and a check of what they
+                      made: NAMES; USES, which stage a command uses; describe_data(config); make(name,
+                      config, run) -> the stage's config; finish(config, run, load, results) -> metrics
     NAME/predict.py   where ``zoo.predict`` is for it: FLAGS and predict(...), see ``zoo.predict``
 
 ``protocol`` says what a task must do, ``labels`` and ``figures`` are what several share.
@@ -28,7 +31,12 @@ class Metric(NamedTuple):
 
 def names() -> list[str]:
     """The tasks that there are."""
-    return sorted(file.parent.name for file in Path(__file__).parent.glob("*/task.py"))
+    return sorted(file.parent.name for file in Path(__file__).parent.glob("*/config.py"))
+
+
+def defaults_of(name: str) -> ConfigDict:
+    """The keys of a task with their defaults: of a stage, for a task of several."""
+    return module(name, "config").defaults()
 
 
 def module(name: str, part: str) -> ModuleType | None:

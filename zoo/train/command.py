@@ -16,7 +16,7 @@ from zoo.runs import folder
 from zoo.runs.load import restore
 from zoo.runs.log import last_sample
 from zoo.tasks.protocol import evaluate_all
-from zoo.train import bank, loop, mesh, step
+from zoo.train import bank, loop, mesh, stages, step
 from zoo.train import job as jobs
 from zoo.train.signals import Stopped
 
@@ -44,6 +44,14 @@ def execute(config: ConfigDict, run: Path, mode: str, seeds: int) -> int:
 
 def train(config: ConfigDict, run: Path) -> int:
     """Trains, or says that the run is finished; shows what came out."""
+    code = stages.complete(config, run, _complete) if stages.of(config) else _complete(config, run)
+    if not code:
+        show(run)
+    return code
+
+
+def _complete(config, run):
+    """One training, up to its end."""
     job = jobs.make(config)
     if folder.read_result(run):
         folder.check(run, config, job.task.describe_data())
@@ -54,7 +62,6 @@ def train(config: ConfigDict, run: Path) -> int:
         except Stopped as stopped:
             print(stopped, file=sys.stderr)
             return stopped.code
-    show(run)
     return 0
 
 
@@ -73,6 +80,8 @@ def show(run: Path) -> None:
 def evaluate(run: Path) -> dict[str, float]:
     """The metrics of a run's parameters, computed again on all splits, as at the end of training."""
     config = folder.read_config(run)
+    if stages.of(config):
+        return stages.evaluate(config, run)
     task = tasks.rebuild(config, run)
     folder.check_data(run, config, task.describe_data())
     return bank.numbers(evaluate_all(task, restore(run, task, config)).metrics)
@@ -80,6 +89,8 @@ def evaluate(run: Path) -> dict[str, float]:
 
 def check(config: ConfigDict) -> dict:
     """Reads the data, builds and compiles everything, trains nothing."""
+    if stages.of(config):
+        return stages.check(config, check)
     job = jobs.make(config)
     job.task.describe_data()
     with ThreadPoolExecutor(2) as aside:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +12,8 @@ import optax
 from jax import lax
 
 from zoo import random, xla
+from zoo.errors import UserError
+from zoo.runs.load import load
 from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
 from zoo.train import bank, mesh
@@ -35,9 +38,24 @@ def orders(job: Job) -> Callable[[int], Any]:
 
 
 def begin(job: Job) -> TrainState:
-    """The state before the first step, on the mesh of the job."""
-    state = _jit_once(_first(job))(random.key(job.config.seed, "init"))
+    """The state before the first step, on the mesh of the job. Raises UserError where ``start`` is no
+    finished run, or has other parameters."""
+    state = _jit_once(_first(job, started(job)))(random.key(job.config.seed, "init"))
     return mesh.spread(job.mesh, state._replace(carry=()))._replace(carry=state.carry)
+
+
+def started(job: Job) -> Any:
+    """The parameters of the run that ``start`` names; None where it names none."""
+    start = job.config.start
+    if not start:
+        return None
+    params = load(Path(start)).params
+    wanted = jax.eval_shape(job.task.init, random.key(0, "init"))
+    if jax.tree.map(jnp.shape, params) != jax.tree.map(jnp.shape, wanted):
+        raise UserError(
+            f"--config.start={start}: a model of other sizes; give it the same --config.model"
+        )
+    return params
 
 
 def program(job: Job, state: TrainState, form: str = "") -> Any:
@@ -88,13 +106,13 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
     return many
 
 
-def _first(job):
-    """key -> the state before the first step."""
+def _first(job, start):
+    """key -> the state before the first step, with the parameters ``start`` where there are such."""
     config, task = job.config, job.task
     worst = math.inf if config.best.mode == "min" else -math.inf
 
     def make(key):
-        params = task.init(key)
+        params = task.init(key) if start is None else start
         best = Best(jnp.float32(worst), jnp.int32(0), jnp.int32(0), params)
         return TrainState(
             jnp.int32(0),

@@ -16,6 +16,15 @@ _START = re.compile(_MARKER.format("START"), re.MULTILINE | re.IGNORECASE)
 _END = re.compile(_MARKER.format("END"), re.MULTILINE | re.IGNORECASE)
 
 
+# Parts of the documentation, each a corpus of its own, by their topics.
+_PARTS_OF_DOCS = {
+    "docs_classes": ("specialnames",),
+    "docs_statements": ("compound",),
+    "docs_strings": ("formatstrings", "string-methods"),
+    "docs_types": ("types",),
+}
+
+
 def read_text(path: str | os.PathLike, encoding: str = "utf-8") -> str:
     """The text of a file; a byte-order mark is dropped, CRLF and lone CR become LF.
 
@@ -113,17 +122,18 @@ def corpus(
 
     ``docs`` is Python's own reference (``pydoc_data.topics``, 0.46 million characters of English
     and code): on every machine that runs Python, without a network, but not the same text in every
-    version of Python. The other names are in ``zoo.data.registry``; of Gutenberg's files it is the
+    version of Python; ``docs_classes``, ``docs_statements``, ``docs_strings`` and ``docs_types`` are
+    parts of it. The other names are in ``zoo.data.registry``; of Gutenberg's files it is the
     body. ``unwrap``: see ``unwrapped``.
 
     Raises DataError for an unknown name, and where the text cannot be had or read.
     """
     if path is not None:
         text = read_text(path, encoding)
-    elif name == "docs":
-        text = _docs()
+    elif name == "docs" or name in _PARTS_OF_DOCS:
+        text = _docs(_PARTS_OF_DOCS.get(name))
     elif name not in registry.names():
-        raise unknown_name("corpus", name, registry.names())
+        raise unknown_name("corpus", name, sorted([*registry.names(), *_PARTS_OF_DOCS]))
     else:
         text = _named(name)
     return prepare(unwrapped(text) if unwrap else text, lowercase)
@@ -180,7 +190,7 @@ def split(text: str, valid: float = 0.1, test: float = 0.0) -> dict[str, str]:
     return parts
 
 
-def _docs() -> str:
+def _docs(wanted=None) -> str:
     try:
         from pydoc_data.topics import topics
     except ImportError:
@@ -188,7 +198,7 @@ def _docs() -> str:
             "corpus 'docs': this Python came without pydoc_data: install its full standard "
             "library, or give a text file with --config.data.path=FILE"
         ) from None
-    return "\n\n".join(topics[topic] for topic in sorted(topics))
+    return "\n\n".join(topics[topic] for topic in wanted or sorted(topics))
 
 
 def _named(name: str) -> str:

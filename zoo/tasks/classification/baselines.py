@@ -4,9 +4,11 @@ From scikit-learn (the extra "baselines"), with its own defaults but for more it
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+
+from zoo.tasks import svm
 
 NAMES = {"svm": "TF-IDF + SVM", "nbsvm": "NB-SVM", "logistic": "logistic regression"}
 MOST = 500  # classes
@@ -25,7 +27,7 @@ def scores(
 
     labels (n,) are classes, and known (m,) too, -1 for one that training never saw.
     """
-    if labels.max() >= MOST or not _installed():
+    if labels.max() >= MOST or not svm.installed():
         return {}
     found = {}
     for name, answer in (("svm", _svm), ("nbsvm", _nbsvm), ("logistic", _logistic)):
@@ -36,34 +38,14 @@ def scores(
     return found
 
 
-def svm(train: Sequence[str], labels: Sequence) -> Callable[[Sequence[str]], np.ndarray] | None:
-    """The first of them, which has learned: texts -> their labels. None where scikit-learn is not
-    installed."""
-    if not _installed():
-        return None
-    from sklearn.svm import LinearSVC
-
-    words = _tfidf()
-    machine = LinearSVC().fit(words.fit_transform(train), labels)
-    return lambda texts: machine.predict(words.transform(texts))
-
-
-def _installed():
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 def _svm(train, labels, test):
-    return svm(train, labels)(test)
+    return svm.learned(train, labels)(test)
 
 
 def _logistic(train, labels, test):
     from sklearn.linear_model import LogisticRegression
 
-    words = _tfidf()
+    words = svm.tfidf()
     machine = LogisticRegression(max_iter=1000).fit(words.fit_transform(train), labels)
     return machine.predict(words.transform(test))
 
@@ -85,9 +67,3 @@ def _nbsvm(train, labels, test):
         machine = LinearSVC(max_iter=5000).fit(xs.multiply(ratio).tocsr(), mine)
         answers.append(machine.decision_function(zs.multiply(ratio).tocsr()))
     return np.argmax(answers, axis=0)
-
-
-def _tfidf():
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)

@@ -25,6 +25,7 @@ def defaults() -> ConfigDict:
         "name": "docs",
         "path": "",
         "corpora": (),  # names; with some, or with a folder as path, a bank: a model for each
+        "together": False,  # one model for all of them instead
         "encoding": "utf-8",
         "unwrap": False,  # line breaks inside of paragraphs go
         "symbols": "characters",  # or bytes, words, tokenised, pieces, alphabet
@@ -63,6 +64,10 @@ def check(config: ConfigDict) -> None:
     choose(config, "model.cell", CELLS)
     choose(config, "data.batches", ("lanes", "chunks"))
     choose(config, "data.symbols", KINDS)
+    if config.data.together and not config.data.corpora and not config.data.path:
+        raise UserError(
+            "--config.data.together: of --config.data.corpora, or a folder as --config.data.path"
+        )
     for key in ("best.metric", "target.metric"):
         choose(config, key, ("valid_loss", "valid_bpc", ""))
     require(config, "data.most", 2)

@@ -7,7 +7,8 @@ lanes:  the text is cut into ``batch_size`` contiguous lanes, read side by side,
         backpropagation through time). Every epoch starts at another place of the text.
 chunks: sequences of ``window`` symbols without a common past, shuffled every epoch (source 001).
 
-Of several corpora it is a bank: a model for each, with one vocabulary for all.
+Of several corpora it is a bank: a model for each, with one vocabulary for all. Or, with ``data.together``,
+one model that reads chunks of all.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from zoo.data import batches
 from zoo.data.text import collection, corpus, tokenizers, words
 from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
-from zoo.generate import generate_text
+from zoo.generate import default_prompt, generate_ids, generate_text
 from zoo.models import LanguageModel
 from zoo.models.softmax import chances, draw
 from zoo.models.stack import penalised
@@ -60,8 +61,8 @@ class LanguageModelTask(Task):
 
     @property
     def members(self) -> int:
-        """Models of a bank: one a corpus; 0 for one text."""
-        return len(self.corpora)
+        """Models of a bank: one a corpus; 0 for one model."""
+        return 0 if self.config.data.together else len(self.corpora)
 
     @property
     def loss_unit(self) -> str:
@@ -70,8 +71,10 @@ class LanguageModelTask(Task):
 
     @cached_property
     def vocabulary(self) -> Tokenizer:
-        """The symbols of the training part, or of those of all corpora."""
+        """The symbols of the training part, or of those of all corpora; of a run to start from, its own."""
         d = self.config.data
+        if self.config.start:
+            return tokenizers.load(Path(self.config.start, "vocabulary.json"))
         text = "\n".join(parts["train"] for parts in self._texts)
         return tokenizers.make(d.symbols, text, d.min_count, d.most)
 
@@ -136,8 +139,8 @@ class LanguageModelTask(Task):
         if self._lanes:
             return batches.lanes_steps(len(self._tokens[0][split]), *sizes)
         # Of a bank, an epoch is one pass over a text of mean length.
-        chunks = int(np.mean([batches.chunks(len(t[split]), sizes[1]) for t in self._tokens]))
-        return max(1, chunks // sizes[0])
+        chunks = sum(batches.chunks(len(t[split]), sizes[1]) for t in self._tokens)
+        return max(1, chunks // max(1, self.members) // sizes[0])
 
     def tokens_per_step(self):
         return self.config.batch_size * self.config.data.window * max(1, self.members)
@@ -149,18 +152,20 @@ class LanguageModelTask(Task):
         c, sizes = self.config, [len(tokens[split]) for tokens in self._tokens]
         if self._lanes:
             return batches.lanes_order(c.seed, epoch, sizes[0])
-        if not self.members:
+        if not self.corpora:
             return batches.chunks_order(c.seed, epoch, sizes[0], c.data.window)
+        if not self.members:
+            return batches.together_order(c.seed, epoch, sizes, c.data.window)
         count = self.steps_per_epoch(split) * c.batch_size
-        starts = np.cumsum([0, *sizes[:-1]])
         each = [batches.passes_order(c.seed, epoch, n, c.data.window, count) for n in sizes]
-        return jnp.stack(each) + jnp.asarray(starts, jnp.int32)[:, None]
+        return jnp.stack(each) + jnp.asarray(np.cumsum([0, *sizes[:-1]]), jnp.int32)[:, None]
 
     def indices(self, order, i, member):
         c = self.config
-        if self.members:
+        if self.corpora:
+            order = order[member] if self.members else order
             at = jnp.asarray(i, jnp.int32) * c.batch_size
-            return jax.lax.dynamic_slice(order, (member, at), (1, c.batch_size))[0], i == 0
+            return jax.lax.dynamic_slice(order, (at,), (c.batch_size,)), i == 0
         size = {"batch_size": c.batch_size, "window": c.data.window}
         if self._lanes:
             n = len(self._tokens[0]["train"])
@@ -214,14 +219,15 @@ class LanguageModelTask(Task):
         return Evaluation(self._metrics(split, each, "_kneser_ney"), {})
 
     def _metrics(self, split, each, of=""):
-        """Loss, bits a character, and of words perplexity, of the nats a symbol of each text."""
-        lengths = [
-            len(tokens[split]) / len(texts[split])
-            for tokens, texts in zip(self._tokens, self._texts, strict=True)
-        ]
-        values = np.array(each), np.array(each) * np.array(lengths) / math.log(2)
-        loss, bpc = values if self.members else (float(v[0]) for v in values)
-        found = {f"{split}{of}_loss": loss, f"{split}{of}_bpc": bpc}
+        """Loss, bits a character, and of words perplexity, of the nats a symbol of each text; of one model
+        on several texts, over all of them."""
+        symbols = np.array([len(tokens[split]) for tokens in self._tokens])
+        characters = np.array([len(parts[split]) for parts in self._texts])
+        loss, ratio = np.array(each), symbols / characters
+        if not self.members:
+            loss = float(np.average(loss, weights=symbols) if self.corpora else loss[0])
+            ratio = float(symbols.sum() / characters.sum())
+        found = {f"{split}{of}_loss": loss, f"{split}{of}_bpc": loss * ratio / math.log(2)}
         if self.vocabulary.kind in _OF_WORDS:
             found[f"{split}{of}_ppl"] = np.exp(loss) if self.members else math.exp(loss)
         return found
@@ -229,7 +235,7 @@ class LanguageModelTask(Task):
     def _each(self, params):
         """The parameters of each model."""
         if not self.members:
-            return [params]
+            return [params] * len(self._tokens)
         return [jax.tree.map(lambda a, i=i: a[i], params) for i in range(self.members)]
 
     def sample(self, params, metrics):
@@ -238,7 +244,7 @@ class LanguageModelTask(Task):
         texts = [
             f"{name}:{self.generate(params, member=name, **settings)[0]}" if name else
             self.generate(params, **settings)[0]
-            for name in self.corpora or ("",)
+            for name in (self.corpora if self.members else ("",))
         ]  # fmt: skip
         return f"valid_loss {metrics.get('valid_loss', math.nan):.4f}", "\n\n".join(texts)
 
@@ -270,9 +276,16 @@ class LanguageModelTask(Task):
             return texts
         return [words.capitalised(prompt + text)[len(prompt) :] for text in texts]
 
+    def written(self, params, member: str = "", **settings) -> np.ndarray:
+        """Ids (num, length) after a line break; ``settings`` are those of ``zoo.generate.generate_ids``."""
+        start = self.vocabulary.encode(default_prompt(self.vocabulary))
+        return generate_ids(
+            self.model, self._of(params, member), self.vocabulary, start, **settings
+        )
+
     def _of(self, params, member):
-        if member and member not in self.corpora:
-            known = ", ".join(self.corpora) or "one model alone; leave it out"
+        if member and not (self.members and member in self.corpora):
+            known = ", ".join(self.corpora * bool(self.members)) or "one model alone; leave it out"
             raise UserError(f"--member={member}: this run has {known}")
         if not self.members:
             return params
