@@ -66,12 +66,10 @@ def matches(rows: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, np.ndarra
     place_of = np.empty_like(order)
     place_of[order] = sorted_place
     lengths, places = np.zeros((2, rows.size), np.int64)
+    # without a neighbour (-1, len(order)) the source's first place is tried: it is as good as any
     for neighbour in (before[place_of[at]], after[place_of[at]]):
-        there = (neighbour >= 0) & (neighbour < len(order))
-        found = np.where(
-            there, order[np.where(there, neighbour, 0)], 0
-        )  # 0: any place of the source
-        length = np.where(there, _common(ranks, at, found), 0)
+        found = np.append(order, 0)[neighbour]
+        length = _common(ranks, at, found)
         places = np.where(length > lengths, found, places)
         lengths = np.maximum(lengths, length)
     return lengths.reshape(rows.shape), places.reshape(rows.shape)

@@ -45,7 +45,7 @@ class KneserNey(NamedTuple):
 
 
 def discounts(counts: np.ndarray) -> np.ndarray:
-    """(4,) what to subtract from a count of 0, 1, 2, and 3 or more (Chen & Goodman 1999, equation 26).
+    """(4,) what to subtract from a count of 0, 1, 2, and 3 or more (Chen & Goodman 1999).
 
     ``counts`` (n,) of all n-grams of one length. They are ``FALLBACK`` where one of the counts of counts
     1 to 4 is zero or the estimate is not positive: then a context could leave nothing to unseen words.
@@ -68,21 +68,18 @@ def fit(ids: np.ndarray, order: int, vocab: int) -> KneserNey:
     if order < 1:
         raise ValueError(f"an n-gram model's order is 1 or more, not {order}")
     ids = _checked(ids, vocab)
-    keys, place = np.unique(
-        ids, return_inverse=True
-    )  # place (N - k + 1,): the n-gram that starts there
-    contexts, orders = np.zeros(len(keys), np.int64), []
-    for k in range(1, order + 1):
-        if k < order:
-            longer = place[:-1] * vocab + ids[k:]
-            next_keys, first, next_place = np.unique(longer, return_index=True, return_inverse=True)
-            # each different longer n-gram is one more word before its ending
-            counts = np.bincount(place[first + 1], minlength=len(keys))
-        else:
-            counts = np.bincount(place, minlength=len(keys))
-        orders.append(_smoothed(keys, contexts, counts, len(orders[-1].keys) if orders else 1))
-        if k < order:
-            keys, place, contexts = next_keys, next_place, next_keys // vocab
+    # place (N - k + 1,): which of the k-grams stands at each place of the text
+    keys, place = np.unique(ids, return_inverse=True)
+    contexts, size, orders = np.zeros(len(keys), np.int64), 1, []
+    for k in range(1, order):
+        longer, first, next_place = np.unique(
+            place[:-1] * vocab + ids[k:], return_index=True, return_inverse=True
+        )
+        # each different longer n-gram is one more word before its ending
+        counts = np.bincount(place[first + 1], minlength=len(keys))
+        orders.append(_smoothed(keys, contexts, counts, size))
+        size, keys, place, contexts = len(keys), longer, next_place, longer // vocab
+    orders.append(_smoothed(keys, contexts, np.bincount(place, minlength=len(keys)), size))
     return KneserNey(tuple(orders), vocab)
 
 
@@ -95,9 +92,8 @@ def log_p(model: KneserNey, history: np.ndarray, ids: np.ndarray) -> np.ndarray:
     before = np.asarray(history)[max(len(history) - len(model.orders) + 1, 0) :]
     text = np.concatenate([_checked(before, model.vocab), _checked(ids, model.vocab)])
     p = np.full(len(text), 1 / model.vocab)
-    context = np.zeros(
-        len(text), np.int64
-    )  # the place of the k - 1 words before each word, -1: unseen
+    # which (k - 1)-gram stands before each word; -1: one that was never seen
+    context = np.zeros(len(text), np.int64)
     for keys, share, left in model.orders:
         key = context * model.vocab + text
         found = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
