@@ -86,7 +86,7 @@ def speeds(entries: dict) -> str:
     for name in sorted(entries.keys() - turns.keys()):
         entry = entries[name]
         bench = importlib.import_module(f"zoo.bench.{entry['bench']}")
-        parts += [f"{bench.CAPTION}:", bench.table(entry), markdown.made_by(entry)]
+        parts += [f"{bench.caption(entry)}:", bench.table(entry), markdown.made_by(entry)]
     return "\n\n".join(parts)
 
 

@@ -31,7 +31,7 @@ from zoo.bench.layer_figures import MODES
 from zoo.bench.problem import Shape
 from zoo.errors import UserError
 
-CAPTION, table = layer_figures.CAPTION, layer_figures.table
+caption, table = layer_figures.caption, layer_figures.table
 SHAPES = (
     (128, 128, 5, 44),
     (256, 128, 100, 256),

@@ -10,7 +10,21 @@ CAPTION = (
     "One LSTM layer of H units, B sequences, T steps, D inputs: our milliseconds, and how many times as "
     "long others take (above 1: ours is faster)"
 )
+_UNITS = {"length": "µs a step", "batch": "µs a step and row"}
 MODES = {"forward": "forward", "both": "forward + backward"}
+
+
+def caption(result: dict) -> str:
+    """What stands above the table."""
+    if not result["curve"]:
+        return CAPTION
+    H, B, T, D = result["shapes"][0]["shape"]
+    other = (
+        f"of {B} sequences, by length T"
+        if result["curve"] == "length"
+        else f"of {T} steps, by batch B"
+    )
+    return f"The cost of one LSTM layer of {H} units and {D} inputs, {other}"
 
 
 def table(result: dict) -> str:
@@ -19,16 +33,39 @@ def table(result: dict) -> str:
     names = list(titles)
     if not names:
         return "no contestant is there"
+    if result["curve"]:
+        return "\n".join(_curve_rows(result, titles))
     heads = ["H, B, T, D", "what", f"{titles[names[0]]}, ms"]
     heads += [*(titles[n] for n in names[1:]), "floor / " + titles[names[0]]]
     lines = rows(heads)
     for mode, words in MODES.items():
         for record in result["shapes"]:
             lines.append(line(_cells(record, mode, words, names)))
-        if len(result["shapes"]) > 1 and not result["curve"]:
+        if len(result["shapes"]) > 1:
             means = [_mean(result, mode, name) for name in names[1:]]
             lines.append(line(["geometric mean", words, "–", *means, "–"]))
     return "\n".join([*lines, *_memory(result)])
+
+
+def _curve_rows(result, titles):
+    """A row a length or batch: microseconds of each contestant, and the floor."""
+    curve = result["curve"]
+    heads = [{"length": "T", "batch": "B"}[curve]]
+    for words in MODES.values():
+        first, *others = titles.values()
+        heads += [f"{words}: {first}, {_UNITS[curve]}", *others, "floor"]
+    lines = rows(heads)
+    for record in result["shapes"]:
+        cells = [str(record["shape"][2 if curve == "length" else 1])]
+        for mode in MODES:
+            there = record["modes"][mode]
+            cells += [
+                f"{cost(record, there[n]['median'], curve):.3g}" if n in there else "–"
+                for n in titles
+            ]
+            cells.append(f"{cost(record, record['floor'][mode], curve):.3g}")
+        lines.append(line(cells))
+    return lines
 
 
 def plot(result: dict, file: Path) -> None:
@@ -72,7 +109,7 @@ def _curve(axis, result, mode):
     floors = [cost(r, r["floor"][mode], curve) for r in records]
     axis.plot([r["shape"][at] for r in records], floors, "k:", label="floor")
     axis.set(xscale="log", yscale="log", xlabel={"length": "time steps", "batch": "batch"}[curve])
-    axis.set_ylabel(f"µs a step{'' if curve == 'length' else ' and row'}")
+    axis.set_ylabel(_UNITS[curve])
 
 
 def _points(axis, result, mode):

@@ -22,7 +22,8 @@ from absl import flags
 from zoo.bench import turns
 from zoo.errors import UserError
 from zoo.runs.load import load
-from zoo.tasks import predict, svm
+from zoo.tasks import svm
+from zoo.tasks.classification import predict
 from zoo.tasks.language_detection import evaluation, identifiers
 
 _CHARACTERS, _WORDS = 50, 400

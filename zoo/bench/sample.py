@@ -20,12 +20,16 @@ from zoo.bench.markdown import line, ratio, rows, share
 from zoo.bench.samplers import EMBED, SAMPLERS, VOCAB
 from zoo.errors import UserError
 
-CAPTION = (
-    "Writing text with a language model, layers x units: how many times as long as ours each takes, and "
-    "how near it comes to its floor"
-)
 _PROMPT = 100
 _LEAST = {"rounds": 1, "hidden": 1, "length": 2}
+
+
+def caption(result: dict) -> str:
+    """What stands above the table."""
+    return (
+        "Writing text with a language model, layers x units: how many times as long as ours each takes, "
+        "and how near it comes to its floor"
+    )
 
 
 def define(values: flags.FlagValues) -> None:
