@@ -39,7 +39,7 @@ def config(tmp_path):
     c.data.update({"path": str(tmp_path / "texts.csv"), "buckets": 2, "min_count": 1})
     c.model.update({"embed": 4, "hidden": 4, "dropout_in": 0.0, "dropout_out": 0.0})
     c.model.update({"embed_drop": 0.0, "pool": "max"})
-    c.batch_size, c.epochs, c.pretrain.epochs = 8, 20.0, 0
+    c.batch_size, c.epochs, c.ensemble.members = 8, 20.0, 1
     return c
 
 
@@ -156,7 +156,7 @@ def run_command(run, **settings):
     """Trains three steps of a tiny model and returns the metrics."""
     settings = {
         "steps": 3, "eval_every": 3, "model.embed": 4, "model.hidden": 4, "data.buckets": 2,
-        "data.min_count": 1, "baselines": False, "pretrain.epochs": 0,
+        "data.min_count": 1, "baselines": False, "ensemble.members": 1,
     } | settings  # fmt: skip
     argv = ["train.py", f"--config={CONFIG}", f"--run={run}"]
     argv += [f"--config.{key}={value}" for key, value in settings.items()]
@@ -173,7 +173,8 @@ def test_a_bank_of_generative_classifiers_and_batches_larger_than_the_data(confi
 def test_a_mixture_trains_both_models_and_weighs_them_by_the_validation_texts(config, tmp_path):
     settings = {"data.path": config.data.path, "objective": "mixture", "pretrain.epochs": 1}
     run = tmp_path / "run"
-    run_command(run, **settings, batch_size=20, **{"pretrain.discriminate": 0.5, "steps": 6})
+    settings |= {"model.dropout_in": 0.0, "model.embed_drop": 0.0, "model.dropout_out": 0.0}
+    run_command(run, **settings, batch_size=20, **{"pretrain.discriminate": 0.5, "steps": 30})
     loaded = load.load(run)
     task, params = loaded.task, loaded.params
     record = json.loads((run / "classes.json").read_text())

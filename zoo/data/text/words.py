@@ -29,6 +29,14 @@ def marked(text: str) -> list[str]:
     return re.findall(r"\n|[^\s]+", text)
 
 
+def separated(text: str) -> str:
+    """A text of people as texts that are tokenised already are written: blanks around every token, and
+    "@-@" for a hyphen inside of a word."""
+    joined = re.sub(r"(?<=\w)-(?=\w)", " @-@ ", text)
+    each = (t if t in _JOINED else " ".join(tokens(t)) for t in marked(joined))
+    return " ".join(each)
+
+
 def capitalised(text: str) -> str:
     """A text in lower case with a capital at the beginning of each line and sentence, and for "I"."""
     return _SENTENCE.sub(lambda match: match.group().upper(), text)

@@ -133,7 +133,7 @@ def check(config: ConfigDict) -> None:
                 said = "not with --config.objective=generative; add"
                 raise UserError(f"--config.{key}={value}: {said} --config.{key}=0")
     if config.curve and config.ensemble.members > 1:
-        raise UserError("--config.curve: a bank of its own; not with --config.ensemble.members")
+        raise UserError("--config.curve: a bank of its own; add --config.ensemble.members=1")
     for name in ("best", "target"):
         if not config.data.valid and config[name].metric:
             raise UserError(

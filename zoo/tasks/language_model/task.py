@@ -262,6 +262,7 @@ class LanguageModelTask(Task):
         params = self._of(params, member)
         c = self.config
         prompt = corpus.prepare(prompt, c.data.lowercase)
+        prompt = words.separated(prompt) if c.data.symbols == "tokenised" else prompt
         unknown = self.vocabulary.unknown(prompt)
         if unknown and unseen == "error":
             raise UserError(
