@@ -8,7 +8,7 @@ python train.py --config=configs/word_lm.py --config.data.path=FILE --run=runs/m
 
 from zoo.tasks.language_model.config import defaults
 
-VARIANTS = ("docs", "nursery_rhymes", "wikitext2")
+VARIANTS = ("docs", "nursery_rhymes", "nursery_rhymes_source", "wikitext2")
 
 
 def get_config(variant="docs"):
@@ -24,6 +24,17 @@ def get_config(variant="docs"):
         c.about = "the documentation that Python ships (3.11), by words"
         c.batch_size, c.data.window, c.epochs, c.eval_epochs = 16, 35, 12.0, 1.0
         c.model.update({"dropout_in": 0.3, "dropout_out": 0.5, "embed_drop": 0.1})
+    elif variant == "nursery_rhymes_source":
+        # Source 003: every prefix of each line, padded on its left; an embedding, a bidirectional LSTM, a
+        # softmax over the next word. It states no sizes and no figures.
+        c.about = "source 003: nursery rhymes, a bidirectional LSTM over the prefixes of lines"
+        c.data.update({"name": "nursery_rhymes", "batches": "prefixes", "window": 16})
+        c.data.update({"lowercase": True, "min_count": 1})
+        c.kneser_ney, c.best.metric, c.results = 0, "", (("valid_ppl", None, ""),)
+        c.batch_size, c.epochs, c.eval_epochs = 32, 12.0, 1.0
+        c.model.update({"tie": False, "embed": 100, "hidden": 150, "bidirectional": True})
+        c.optimizer.update({"name": "adam", "learning_rate": 1e-3, "b2": 0.999, "clip_norm": 0.0})
+        c.optimizer.update({"schedule": "constant", "warmup_steps": 0})
     elif variant == "nursery_rhymes":
         c.about = "The Real Mother Goose, by words"
         c.kneser_ney = 3

@@ -38,7 +38,10 @@ def test_a_training_text_comes_back(kind):
     assert tokenizer.kind == kind
     assert ids.dtype == np.int32 and ids.ndim == 1 and 0 <= ids.min() <= ids.max() < tokenizer.size
     text = tokenizer.decode(ids)
-    if kind in ("words", "tokenised"):  # for people: a mark that no blank may precede or follow loses it
+    if kind in (
+        "words",
+        "tokenised",
+    ):  # for people: a mark that no blank may precede or follow loses it
         assert tokenizer.encode(text).tolist() == ids.tolist()
         assert text.replace(" ", "") == TEXT.replace(" ", "")
     else:

@@ -110,7 +110,7 @@ def generate_text(
     start = vocabulary.encode(prompt or default_prompt(vocabulary))
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     tokens = generate_ids(model, params, vocabulary, start, length, num, seed, **settings)
-    return [_further(vocabulary, start, row) for row in tokens]
+    return [further(vocabulary, start, row) for row in tokens]
 
 
 def generate_ids(
@@ -139,8 +139,9 @@ def default_prompt(vocabulary: Tokenizer) -> str:
     return known[0] if known else vocabulary.decode(np.array([1]))
 
 
-def _further(vocabulary, start, row):
-    """The text of ids that come after others: of words it depends on those whether a blank is between."""
+def further(vocabulary: Tokenizer, start: np.ndarray, row: np.ndarray) -> str:
+    """The text of ids ``row`` that come after others: of words it depends on those whether a blank is
+    between."""
     before, whole = vocabulary.decode(start), vocabulary.decode(np.concatenate([start, row]))
     return whole[len(before) :] if whole.startswith(before) else vocabulary.decode(row)
 

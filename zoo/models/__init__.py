@@ -8,5 +8,6 @@ from zoo.models.classifier import Classifier
 from zoo.models.forecaster import Forecaster
 from zoo.models.language_model import LanguageModel
 from zoo.models.softmax import cross_entropy
+from zoo.models.window_model import WindowModel
 
-__all__ = ["Classifier", "Forecaster", "LanguageModel", "cross_entropy"]
+__all__ = ["Classifier", "Forecaster", "LanguageModel", "WindowModel", "cross_entropy"]

@@ -2,7 +2,8 @@
 
     NAME/config.py    defaults() -> ConfigDict; METRICS, name -> Metric, for the results in the README;
                       where an older config said something otherwise, upgrade(record) -> record
-    NAME/task.py      the class NameTask, which satisfies ``zoo.tasks.protocol.Task``; or
+    NAME/task.py      the class NameTask, which satisfies ``zoo.tasks.protocol.Task``;
+                      where it depends on the config, of(config) -> the class; or
     NAME/stages.py    of a task that is several trainings, one after the other, and a check of what they
                       made: NAMES; USES, which stage a command uses; describe_data(config); make(name,
                       config, run) -> the stage's config; finish(config, run, load, results) -> metrics
@@ -19,6 +20,7 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from zoo.config import choose, from_json, overlay
+from zoo.errors import UserError
 
 
 class Metric(NamedTuple):
@@ -70,5 +72,7 @@ def restored_config(text: str) -> ConfigDict:
 
 def _class(config):
     name = choose(config, "task", names())
-    words = "".join(word.capitalize() for word in name.split("_"))
-    return getattr(module(name, "task"), f"{words}Task")
+    part, words = module(name, "task"), "".join(word.capitalize() for word in name.split("_"))
+    if part is None:
+        raise UserError(f"--config: {name} is several trainings, one after the other; run train.py")
+    return part.of(config) if hasattr(part, "of") else getattr(part, f"{words}Task")

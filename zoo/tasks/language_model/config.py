@@ -32,7 +32,7 @@ def defaults() -> ConfigDict:
         "lowercase": False,
         "min_count": 2,  # rarer characters or words are the unknown symbol
         "most": 60_000,  # words or pieces of the vocabulary
-        "batches": "lanes",  # or chunks
+        "batches": "lanes",  # or chunks, prefixes
         "window": 64,
         "valid": 0.1,
         "test": 0.0,
@@ -50,6 +50,7 @@ def defaults() -> ConfigDict:
         "activation": 0.0,
         "temporal": 0.0,
         "tie": False,
+        "bidirectional": False,  # of prefixes
     }
     c.negatives = 0  # symbols drawn in training to stand for the vocabulary; 0 for all of it
     c.kneser_ney = 0  # order of the n-gram model that is reported beside it; 0 for none
@@ -62,11 +63,23 @@ def check(config: ConfigDict) -> None:
     from zoo.data.text.tokenizers import KINDS
 
     choose(config, "model.cell", CELLS)
-    choose(config, "data.batches", ("lanes", "chunks"))
+    choose(config, "data.batches", ("lanes", "chunks", "prefixes"))
     choose(config, "data.symbols", KINDS)
     if config.data.together and not config.data.corpora and not config.data.path:
         raise UserError(
             "--config.data.together: of --config.data.corpora, or a folder as --config.data.path"
+        )
+    if config.data.corpora and config.data.batches != "chunks":
+        raise UserError(
+            f"--config.data.batches={config.data.batches}: several corpora are read in chunks; add "
+            "--config.data.batches=chunks"
+        )
+    if config.data.batches == "prefixes":
+        _check_prefixes(config)
+    elif config.model.bidirectional:
+        raise UserError(
+            "--config.model.bidirectional: it would see what it is to predict; only with "
+            "--config.data.batches=prefixes"
         )
     for key in ("best.metric", "target.metric"):
         choose(config, key, ("valid_loss", "valid_bpc", ""))
@@ -82,3 +95,16 @@ def check(config: ConfigDict) -> None:
         )
     for key in ("dropout", "dropout_in", "dropout_out", "weight_drop", "embed_drop"):
         require(config, f"model.{key}", 0, 0.99)
+
+
+def _check_prefixes(config):
+    """What a model of prefixes does not have."""
+    if config.data.symbols not in ("words", "characters"):
+        raise UserError(
+            f"--config.data.symbols={config.data.symbols}: prefixes are of words or characters"
+        )
+    lacking = ("tie", "dropout_in", "weight_drop", "embed_drop", "activation", "temporal")
+    for key in (*(f"model.{name}" for name in lacking), "negatives", "kneser_ney"):
+        group, _, name = key.rpartition(".")
+        if (config[group] if group else config)[name]:
+            raise UserError(f"--config.{key}: not with --config.data.batches=prefixes")

@@ -1,11 +1,13 @@
 """Language models: the next character, byte or word of a text.
 
-Two ways to read the training text, ``data.batches``:
+Ways to read the training text, ``data.batches``:
 
 lanes:  the text is cut into ``batch_size`` contiguous lanes, read side by side, ``window`` symbols a
         step; the state is kept from window to window and zeroed at the start of an epoch (truncated
         backpropagation through time). Every epoch starts at another place of the text.
 chunks: sequences of ``window`` symbols without a common past, shuffled every epoch (source 001).
+
+A third way, ``prefixes``, has another model: see ``zoo.tasks.language_model.prefixes``.
 
 Of several corpora it is a bank: a model for each, with one vocabulary for all. Or, with ``data.together``,
 one model that reads chunks of all.
@@ -26,7 +28,7 @@ from zoo.data import batches
 from zoo.data.text import collection, corpus, tokenizers, words
 from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
-from zoo.generate import default_prompt, generate_ids, generate_text
+from zoo.generate import default_prompt, further, generate_ids
 from zoo.models import LanguageModel
 from zoo.models.softmax import chances, draw
 from zoo.models.stack import penalised
@@ -36,6 +38,15 @@ from zoo.tasks.protocol import Evaluation, Sum, Task, merged
 
 _NEGATIVES = 6000  # what their key is drawn from the dropout key for
 _OF_WORDS = ("words", "tokenised")
+
+
+def of(config: ConfigDict) -> type["LanguageModelTask"]:
+    """The class of a config."""
+    if config.data.batches != "prefixes":
+        return LanguageModelTask
+    from zoo.tasks.language_model.prefixes import PrefixTask
+
+    return PrefixTask
 
 
 class LanguageModelTask(Task):
@@ -57,7 +68,13 @@ class LanguageModelTask(Task):
     @cached_property
     def corpora(self) -> tuple[str, ...]:
         """The names of the corpora, each with a model of its own; () for one text and one model."""
-        return collection.names(self.config.data.path, self.config.data.corpora)
+        names = collection.names(self.config.data.path, self.config.data.corpora)
+        if names and self.config.data.batches != "chunks":
+            raise UserError(
+                f"--config.data.path={self.config.data.path}: a folder is several corpora, which are read "
+                "in chunks; add --config.data.batches=chunks"
+            )
+        return names
 
     @property
     def members(self) -> int:
@@ -81,7 +98,8 @@ class LanguageModelTask(Task):
     @cached_property
     def model(self) -> LanguageModel:
         """The Flax module."""
-        return LanguageModel(vocab=self.vocabulary.size, **self.config.model.to_dict())
+        sizes = {k: v for k, v in self.config.model.to_dict().items() if k != "bidirectional"}
+        return LanguageModel(vocab=self.vocabulary.size, **sizes)
 
     @cached_property
     def _texts(self):
@@ -252,7 +270,7 @@ class LanguageModelTask(Task):
         self, params, prompt: str = "", unseen: str = "error", member: str = "", **settings
     ) -> list[str]:
         """Continuations of a prompt, which goes the way of the training text (lower case where that
-        was); ``settings`` are those of ``zoo.generate.generate_text``.
+        was); ``settings`` are those of ``zoo.generate.generate_ids``.
 
         unseen: "error", or "replace" to read what the model has not seen as the unknown symbol
         member: of a bank, the corpus whose model writes
@@ -272,7 +290,9 @@ class LanguageModelTask(Task):
             )
         if prompt and not len(self.vocabulary.encode(prompt)):
             raise UserError("the prompt has no word: give one, or leave it out")
-        texts = generate_text(self.model, params, self.vocabulary, prompt=prompt, **settings)
+        start = self.vocabulary.encode(prompt or default_prompt(self.vocabulary))
+        rows = self._continued(params, start, **settings)
+        texts = [further(self.vocabulary, start, row) for row in rows]
         if not (c.data.lowercase and c.data.symbols == "words"):
             return texts
         return [words.capitalised(prompt + text)[len(prompt) :] for text in texts]
@@ -280,9 +300,11 @@ class LanguageModelTask(Task):
     def written(self, params, member: str = "", **settings) -> np.ndarray:
         """Ids (num, length) after a line break; ``settings`` are those of ``zoo.generate.generate_ids``."""
         start = self.vocabulary.encode(default_prompt(self.vocabulary))
-        return generate_ids(
-            self.model, self._of(params, member), self.vocabulary, start, **settings
-        )
+        return self._continued(self._of(params, member), start, **settings)
+
+    def _continued(self, params, start, **settings):
+        """Ids (num, length) that come after ids (N,)."""
+        return generate_ids(self.model, params, self.vocabulary, start, **settings)
 
     def _of(self, params, member):
         if member and not (self.members and member in self.corpora):
