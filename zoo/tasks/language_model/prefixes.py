@@ -131,7 +131,7 @@ class PrefixTask(LanguageModelTask):
 
 
 def _windows(tokens: Array, first: Array, following: Array, sizes) -> Array:
-    """(B, window): the words before those at ``following`` (B,), from ``first`` (B,) on, padded on the left."""
+    """(B, window): the words before those at ``following``, from ``first`` (B,) on, padded on the left."""
     window, padding = sizes
     at = following[:, None] - window + jnp.arange(window, dtype=jnp.int32)[None]
     return jnp.where(at >= first[:, None], tokens[jnp.maximum(at, 0)], padding)
