@@ -33,6 +33,8 @@ class Classifier(stacked.Stacked, nn.Module):
                    Ghahramani 2016, Merity et al. 2018)
     dropout_out:   dropout on the pooled vector
     weight_drop:   DropConnect on the recurrent matrices (Merity et al. 2018)
+    activation, temporal: weights of the mean square of the last layer's output, and of its change from
+                   step to step, among the "penalties" of a training step (Merity et al. 2017)
     reads:         whether it has what ``language`` needs to foretell symbols
     """
 
@@ -49,6 +51,8 @@ class Classifier(stacked.Stacked, nn.Module):
     embed_drop: float = 0.0
     dropout_out: float = 0.0
     weight_drop: float = 0.0
+    activation: float = 0.0
+    temporal: float = 0.0
     reads: bool = False
 
     def setup(self):
@@ -149,6 +153,8 @@ class Classifier(stacked.Stacked, nn.Module):
         layer = bidirectional if self.bidirectional else unroll
         options = {"lengths": lengths, "dropout": self.dropout, "key": between, "layer": layer}
         carry, ys = stack(self._cell, layers, xs, **options)
+        if train:
+            stacked.penalise(self, ys, ys)
         within = jnp.arange(len(ys))[:, None] < lengths[None]
         weights = within.astype(ys.dtype) / jnp.maximum(lengths, 1)[None].astype(ys.dtype)
         if self.pool == "last":

@@ -11,6 +11,8 @@ from jax.nn.initializers import glorot_uniform, normal
 from zoo.models import stack as stacked
 from zoo.unroll import locked_dropout, stack
 
+_LAYERS = 3000  # what the keys of their weight drop are drawn from the dropout key for
+
 
 class Forecaster(stacked.Stacked, nn.Module):
     """Recurrent layers over a window of a series, and a linear head: its next ``horizon`` values.
@@ -26,6 +28,9 @@ class Forecaster(stacked.Stacked, nn.Module):
                  out (Zeng et al. 2023, NLinear); "none" leaves it
     linear:      adds a linear autoregression of the window to the output (Lai et al. 2018, LSTNet)
     dropout:     locked dropout between layers; dropout_out on what the head reads
+    weight_drop: DropConnect on each layer's recurrent matrix (Merity et al. 2018)
+    activation, temporal: weights of the mean square of the last layer's output, and of its change from
+                 step to step, among the "penalties" of a training step (Merity et al. 2017)
     """
 
     horizon: int
@@ -41,6 +46,9 @@ class Forecaster(stacked.Stacked, nn.Module):
     linear: bool = False
     dropout: float = 0.0
     dropout_out: float = 0.0
+    weight_drop: float = 0.0
+    activation: float = 0.0
+    temporal: float = 0.0
 
     def setup(self):
         self.stack = self._layers()
@@ -75,9 +83,19 @@ class Forecaster(stacked.Stacked, nn.Module):
         if self.embed:
             vectors = self.embedding[series][None]
             parts.append(jnp.broadcast_to(vectors, (len(xs), *vectors.shape[1:])))
-        key = self.make_rng("dropout") if train and (self.dropout or self.dropout_out) else None
+        drops = self.dropout or self.dropout_out or self.weight_drop
+        key = self.make_rng("dropout") if train and drops else None
         xs = jnp.concatenate(parts, axis=-1) if len(parts) > 1 else xs
-        carry, ys = stack(self._cell, self.stack, xs, carry, dropout=self.dropout, key=key)
+        layers = self.stack
+        if key is not None:
+            keys = [jax.random.fold_in(key, _LAYERS + i) for i in range(len(layers))]
+            layers = [
+                stacked.weight_drop(k, p, self.weight_drop)
+                for k, p in zip(keys, layers, strict=True)
+            ]
+        carry, ys = stack(self._cell, layers, xs, carry, dropout=self.dropout, key=key)
+        if train:
+            stacked.penalise(self, ys, ys)
         last = ys[-1:]
         if key is not None:
             last = locked_dropout(jax.random.fold_in(key, 2000), last, self.dropout_out)

@@ -12,7 +12,7 @@ _PAIRED = {'"'}
 # How texts that are tokenised already write what stands between two parts of a word or number.
 _JOINED = {"@-@": "-", "@,@": ",", "@.@": "."}
 _ENDING = re.compile(r"['’](?:s|t|d|m|ll|re|ve)|n['’]t", re.IGNORECASE)  # of a word
-_SENTENCE = re.compile(r"(?:^|\n|[.!?][\"'”’)]*\s)\W*(\w)|\b(i)\b")
+_SENTENCE = re.compile(r"(?:^|\n|(?:\.[\"'”’)]*|[!?])\s)\W*(\w)|\b(i)\b")
 
 
 def tokens(text: str, lines: bool = False) -> list[str]:

@@ -54,6 +54,8 @@ def defaults() -> ConfigDict:
         "embed_drop": 0.0,
         "dropout_out": 0.3,
         "weight_drop": 0.0,
+        "activation": 0.0,
+        "temporal": 0.0,
         "class_embed": 32,  # of the generative model: numbers that each class is known by
     }
     # discriminative: P(class | text), by a Classifier. generative: P(text | class) P(class), by a
@@ -111,7 +113,8 @@ def check(config: ConfigDict) -> None:
         require(config, f"model.{key}", 0, 0.99)
     for key in ("pretrain.epochs", "pretrain.negatives", "adversarial.size", "adversarial.weight"):
         require(config, key, 0)
-    require(config, "adversarial.virtual", 0)
+    for key in ("adversarial.virtual", "model.activation", "model.temporal"):
+        require(config, key, 0)
     require(config, "pretrain.discriminate", 0.01, 1)
     require(config, "model.class_embed", 1)
     require(config, "curve", 0, 20)

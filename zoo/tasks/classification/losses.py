@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from zoo.models import Classifier
 from zoo.models.softmax import draw
+from zoo.models.stack import penalised
 from zoo.tasks.protocol import Sum
 
 _NEAR = 0.1  # of the size of a change: how far from a text its virtual direction is looked for
@@ -43,8 +44,11 @@ def labelled(
         return jnp.sum(each * weights)
 
     xs = model.apply(params, tokens, method="vectors", **options)
-    plain = log_p(params, xs)
+    scores, penalty = penalised(model, params, xs, lengths, method="of_vectors", **options)
+    plain = jax.nn.log_softmax(scores)
     total, change = nats(plain), config.adversarial
+    if model.activation or model.temporal:
+        total += penalty * jnp.sum(weights)
     if change.size:
         fixed, here = lax.stop_gradient((params, xs))
         within = (jnp.arange(len(xs))[:, None] < lengths[None])[..., None]

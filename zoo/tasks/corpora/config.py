@@ -21,7 +21,7 @@ def defaults() -> ConfigDict:
     c = base()
     c.task = "corpora"
     c.data = {
-        "corpora": ("docs_classes", "docs_statements", "docs_strings", "docs_types"),
+        "corpora": (),  # names; () for all of the folder, or for parts of Python's documentation
         "path": "",  # a folder, with a .txt file a corpus
         "encoding": "utf-8",
         "unwrap": True,  # line breaks inside of paragraphs go

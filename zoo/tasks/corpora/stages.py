@@ -22,21 +22,31 @@ from zoo.tasks.corpora.config import check
 NAMES = ("common", "generators", "classifier")
 USES = {"generate": "generators", "predict": "classifier"}  # which stage a command uses
 _LEAST = 2  # corpora that can be told apart
+_DOCS = ("docs_classes", "docs_statements", "docs_strings", "docs_types")
+
+
+def names(config: ConfigDict) -> tuple[str, ...]:
+    """The corpora of a config. Raises UserError for fewer than two."""
+    d = config.data
+    if d.path and not Path(d.path).is_dir():
+        raise UserError(
+            f"--config.data.path={d.path}: no folder; give one with a .txt file a corpus"
+        )
+    found = collection.names(d.path, d.corpora) or _DOCS
+    if len(found) < _LEAST:
+        raise UserError(
+            f"--config.data.corpora: only {found[0]!r}; give two corpora or more to tell apart"
+        )
+    return found
 
 
 def texts(config: ConfigDict) -> dict[str, dict[str, str]]:
     """corpus -> its parts. Raises UserError for keys out of range and for texts that cannot be used."""
     check(config)
     d = config.data
-    names = collection.names(d.path, d.corpora)
-    if d.path and not Path(d.path).is_dir():
-        raise UserError(
-            f"--config.data.path={d.path}: no folder; give one with a .txt file a corpus"
-        )
-    if len(names) < _LEAST:
-        found = f"only {names[0]!r}" if names else "none"
-        raise UserError(f"--config.data.corpora: {found}; give two corpora or more to tell apart")
-    parts = collection.texts(d.path, names, d.valid, d.test, encoding=d.encoding, unwrap=d.unwrap)
+    parts = collection.texts(
+        d.path, names(config), d.valid, d.test, encoding=d.encoding, unwrap=d.unwrap
+    )
     for name, text in parts.items():
         for part in ("train", "test"):
             if not windows.of(text[part], d.length):
@@ -66,7 +76,8 @@ def make(name: str, config: ConfigDict, run: Path) -> ConfigDict:
     d = config.data
     if name in ("common", "generators"):
         stage = config[name.removesuffix("s")].copy_and_resolve_references()
-        for key in ("path", "corpora", "encoding", "unwrap", "min_count", "most", "valid", "test"):
+        stage.data.corpora = names(config)
+        for key in ("path", "encoding", "unwrap", "min_count", "most", "valid", "test"):
             stage.data[key] = d[key]
         stage.data.update({"symbols": "words", "batches": "chunks", "window": d.length})
         stage.data.together = name == "common"

@@ -72,6 +72,9 @@ def defaults() -> ConfigDict:
         "embed": 0,
         "dropout": 0.0,
         "dropout_out": 0.0,
+        "weight_drop": 0.0,
+        "activation": 0.0,
+        "temporal": 0.0,
     }
     c.ensemble = {
         "members": 1,
@@ -112,7 +115,9 @@ def check(config: ConfigDict) -> None:
     zero = ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed")
     for key in (*zero, "ensemble.recent"):
         require(c, key, 0)
-    for key in ("model.dropout", "model.dropout_out", "ensemble.holdout"):
+    for key in ("model.activation", "model.temporal"):
+        require(c, key, 0)
+    for key in ("model.dropout", "model.dropout_out", "model.weight_drop", "ensemble.holdout"):
         require(c, key, 0, 0.9)
     if c.model.length % c.model.patch:
         raise UserError(

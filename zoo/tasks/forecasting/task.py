@@ -29,6 +29,7 @@ from zoo.data.batches import cut, take
 from zoo.data.series import calendar, frames, read
 from zoo.data.series.table import Table, digest, first_rows, load_table, save_table
 from zoo.models import Forecaster
+from zoo.models.stack import penalised
 from zoo.tasks.forecasting import evaluation, limits
 from zoo.tasks.forecasting.config import check
 from zoo.tasks.forecasting.losses import ERRORS
@@ -172,11 +173,11 @@ class ForecastingTask(Task):
         window, target = batch["window"][:, :-horizon], batch["window"][:, -horizon:]
         if self.config.model.stateful:
             carry = _restart(carry, batch["new"])
-        after, forecast = self.model.apply(
-            params, self._seen(window, batch["view"]), batch["known"], batch["series"], carry or None,
-            train=True, rngs={"dropout": key},
+        (after, forecast), penalty = penalised(
+            self.model, params, self._seen(window, batch["view"]), batch["known"], batch["series"],
+            carry or None, train=True, rngs={"dropout": key},
         )  # fmt: skip
-        values = jnp.mean(measure(forecast - target), axis=1)
+        values = jnp.mean(measure(forecast - target), axis=1) + penalty
         # A member may hold a whole short batch out: then nothing is learned from it.
         weight = jnp.maximum(jnp.sum(batch["weight"]), 1e-6)
         after = after if self.config.model.stateful else ()

@@ -58,6 +58,7 @@ def defaults() -> ConfigDict:
         "dropout_in": 0.0,
         "dropout_out": 0.0,
         "weight_drop": 0.0,
+        "embed_drop": 0.0,
         "shared": False,  # one model for all languages, told which by class_embed numbers
         "class_embed": 8,
     }
@@ -88,7 +89,7 @@ def check(config: ConfigDict) -> None:
         require(c, key, 1)
     for key in ("model.embed", "model.class_embed"):
         require(c, key, 0)
-    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop"):
+    for key in ("dropout", "dropout_in", "dropout_out", "weight_drop", "embed_drop"):
         require(c, f"model.{key}", 0, 0.99)
     for key in ("data.valid", "data.test"):
         require(c, key, 0, 0.9)
