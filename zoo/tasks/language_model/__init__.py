@@ -1,1 +1,1 @@
-"""Character models: the next character or byte of a text."""
+"""Language models: the next character, byte or word of a text."""
