@@ -19,12 +19,13 @@ LAYERS = [
 ]
 ONLY = {
     "flax": {
-        f"models/{name}.py" for name in ("stack", "language_model", "forecaster", "classifier")
+        f"models/{name}.py"
+        for name in ("stack", "language_model", "forecaster", "classifier", "window_model")
     },
     "orbax": {"runs/checkpoint.py"},
     "optax": {"train/optimizers.py", "train/step.py", "train/job.py"},
 }
-TASKS = sorted(file.parent.name for file in (ROOT / "zoo/tasks").glob("*/task.py"))
+TASKS = sorted(file.parent.name for file in (ROOT / "zoo/tasks").glob("*/config.py"))
 CONTESTANTS = "bench"  # may import what it times
 
 

@@ -162,6 +162,33 @@ def test_chunks_of_several_texts_cross_no_border_and_all_are_read():
     assert read[0].tolist() != read[1].tolist()
 
 
+def test_windows_of_varying_length_follow_one_another_and_their_state_goes_with_them(config):
+    config.data.vary, config.epochs = 1.5, 1.0
+    task = tasks.make(config)
+    params, key = task.init(jax.random.key(0)), jax.random.key(1)
+    data, order = jnp.asarray(task.data("train")), task.order("train", 0)
+    assert len(set(order.lengths.tolist())) > 3 and order.lengths.max() <= 8
+    again, other = task.order("train", 0), task.order("train", 1)
+    assert (again.lengths == order.lengths).all() and (other.lengths != order.lengths).any()
+    carry, total, read = task.carry(), 0.0, [[], []]
+    for i in range(4):
+        batch = task.gather(data, task.indices(order, jnp.int32(i), 0))
+        sums, carry = task.loss(params, carry, batch, key)
+        total += float(sums["loss"].total)
+        assert float(sums["loss"].weight) == 2 * int(order.lengths[i])
+        for lane in range(2):
+            read[lane] += batch["tokens"][lane, : int(order.lengths[i])].tolist()
+    n = int(order.lengths[:4].sum())
+    lanes = [(int(order.offset) + lane * (len(data) // 2)) % len(data) for lane in range(2)]
+    for lane, start in enumerate(lanes):
+        whole = np.asarray(data)[(start + np.arange(n + 1)) % len(data)]
+        assert read[lane] == whole[:-1].tolist()
+        _, logits = task.model.apply(params, whole[None, :-1])
+        nats = -jax.nn.log_softmax(logits[0])[np.arange(n), whole[1:]]
+        total -= float(nats.sum())
+    assert total == pytest.approx(0, abs=2e-3)
+
+
 def test_each_member_of_a_bank_learns_from_its_own_corpus(tmp_path, config):
     config.data.update({"path": folder(tmp_path / "texts"), "batches": "chunks"})
     task = tasks.make(config)
@@ -245,6 +272,7 @@ def test_a_run_of_words_trains_samples_and_starts_another(config, tmp_path, caps
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        ({"data.vary": 2.0, "data.batches": "chunks"}, "only of --config.data.batches=lanes"),
         ({"data.most": 1}, "--config.data.most=1: must be at least 2"),
         ({"model.bidirectional": True}, "it would see what it is to predict"),
         ({"data.together": True, "data.path": ""}, "--config.data.together: "),

@@ -16,6 +16,7 @@ step; the windows of a step are then a few integers, which ``windows`` reads fro
 ``seed``, ``epoch``, ``i`` and ``order`` may be traced; sizes are Python integers, N below 2**31.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from jax import Array, lax
 
 from zoo import random
 from zoo.data.errors import DataError
+
+_HALF = 0.05  # share of the windows of half the length, where lengths vary
 
 
 def lanes_steps(n_tokens: int, batch_size: int, window: int) -> int:
@@ -54,6 +57,46 @@ def lanes_indices(
     """
     lanes = jnp.arange(batch_size, dtype=jnp.int32) * (n_tokens // batch_size)
     return _add(lanes + jnp.asarray(i, jnp.int32) * window, jnp.asarray(order), n_tokens)
+
+
+class Varied(NamedTuple):
+    """An epoch of contiguous lanes whose windows vary in length: the offset () of the corpus, and of each
+    step where its windows begin in their lanes and how long they are, (steps,) each."""
+
+    offset: Array
+    starts: Array
+    lengths: Array
+
+
+def varied_longest(window: int, vary: float) -> int:
+    """The longest window that ``varied_order`` draws."""
+    return window + math.ceil(2 * vary)
+
+
+def varied_steps(n_tokens: int, batch_size: int, window: int) -> int:
+    """Steps per epoch of lanes whose windows vary: as many as windows of mean length fit into a lane."""
+    return max(1, int(n_tokens // batch_size / ((1 - _HALF / 2) * window)))
+
+
+def varied_order(
+    seed: int, epoch: int | Array, *, n_tokens: int, batch_size: int, window: int, vary: float
+) -> Varied:
+    """An epoch's offset and windows: around ``window`` tokens, one in twenty around half of that, with a
+    standard deviation of ``vary`` (Merity et al. 2018); 2 at least."""
+    steps = varied_steps(n_tokens, batch_size, window)
+    keys = jax.random.split(random.key(seed, "data", epoch), 3)
+    half = jax.random.uniform(keys[1], (steps,)) < _HALF
+    mean = jnp.where(half, window / 2, window)
+    drawn = mean + vary * jax.random.normal(keys[2], (steps,))
+    lengths = jnp.clip(jnp.round(drawn), 2, varied_longest(window, vary)).astype(jnp.int32)
+    offset = jax.random.randint(keys[0], (), 0, n_tokens, jnp.int32)
+    return Varied(offset, jnp.cumsum(lengths) - lengths, lengths)
+
+
+def varied_indices(order: Varied, i: int | Array, *, n_tokens: int, batch_size: int) -> Array:
+    """Starts of the windows of step ``i``, int32 (B,); their first ``order.lengths[i]`` tokens count."""
+    lanes = jnp.arange(batch_size, dtype=jnp.int32) * (n_tokens // batch_size)
+    return _add((lanes + order.starts[i]) % n_tokens, order.offset, n_tokens)
 
 
 def chunks(n_tokens: int, window: int) -> int:

@@ -94,6 +94,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
         carry: Any = None,
         label: Array | None = None,
         negatives: tuple[Array, Array] | None = None,
+        lengths: Array | None = None,
         *,
         train: bool = False,
     ) -> tuple[Any, Array]:
@@ -102,8 +103,9 @@ class LanguageModel(stacked.Stacked, nn.Module):
 
         negatives: symbols that stand for the whole vocabulary, and the log of how often each symbol is
                    expected among them: an estimate, see ``zoo.models.softmax.sampled_cross_entropy_of``
+        lengths:   (B,) of the sequences: the carry is that after so many symbols
         """
-        carry, ys = self._read(tokens, carry, label, train)
+        carry, ys = self._read(tokens, carry, label, train, lengths)
         if negatives is not None:
             rows = self.embedding if self.tie else self.kernel.T
             return carry, sampled_cross_entropy_of(ys, rows, self.bias, targets, *negatives)
@@ -138,7 +140,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
         others, ys = stack(self._cell, self.stack[1:], ys, carry[1:])
         return (first, *others), ys[0] @ self._kernel + self.bias[None]
 
-    def _read(self, tokens, carry, label, train):
+    def _read(self, tokens, carry, label, train, lengths=None):
         """(carry, outputs of the last layer (B, T, H))."""
         layers, between = self.stack, None
         xs = self.embedding[tokens.T] if self.embed else jax.nn.one_hot(tokens.T, self.vocab)
@@ -160,7 +162,10 @@ class LanguageModel(stacked.Stacked, nn.Module):
                 xs *= (kept.astype(xs.dtype) / (1 - self.embed_drop))[tokens.T][..., None]
             xs = locked_dropout(jax.random.fold_in(key, _INPUT), xs, self.dropout_in)
             between = jax.random.fold_in(key, _BETWEEN)
-        carry, ys = stack(self._cell, layers, xs, carry, dropout=self.dropout, key=between)
+        options = {} if lengths is None else {"lengths": lengths}
+        carry, ys = stack(
+            self._cell, layers, xs, carry, dropout=self.dropout, key=between, **options
+        )
         if train:
             raw, ys = ys, locked_dropout(jax.random.fold_in(key, _OUTPUT), ys, self.dropout_out)
             stacked.penalise(self, raw, ys)

@@ -34,6 +34,7 @@ def defaults() -> ConfigDict:
         "most": 60_000,  # words or pieces of the vocabulary
         "batches": "lanes",  # or chunks, prefixes
         "window": 64,
+        "vary": 0.0,  # standard deviation of the length of windows, of lanes
         "valid": 0.1,
         "test": 0.0,
     }
@@ -84,7 +85,11 @@ def check(config: ConfigDict) -> None:
     for key in ("best.metric", "target.metric"):
         choose(config, key, ("valid_loss", "valid_bpc", ""))
     require(config, "data.most", 2)
-    for key in ("negatives", "kneser_ney", "model.activation", "model.temporal"):
+    if config.data.vary and config.data.batches != "lanes":
+        raise UserError(
+            f"--config.data.vary={config.data.vary}: only of --config.data.batches=lanes"
+        )
+    for key in ("data.vary", "negatives", "kneser_ney", "model.activation", "model.temporal"):
         require(config, key, 0)
     for key in ("batch_size", "data.window", "data.min_count", "model.hidden", "model.embed"):
         require(config, key, 1)

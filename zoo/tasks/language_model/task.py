@@ -154,6 +154,8 @@ class LanguageModelTask(Task):
 
     def steps_per_epoch(self, split):
         sizes = self.config.batch_size, self.config.data.window
+        if self._lanes and self.config.data.vary:
+            return batches.varied_steps(len(self._tokens[0][split]), *sizes)
         if self._lanes:
             return batches.lanes_steps(len(self._tokens[0][split]), *sizes)
         # Of a bank, an epoch is one pass over a text of mean length.
@@ -168,6 +170,9 @@ class LanguageModelTask(Task):
 
     def order(self, split, epoch):
         c, sizes = self.config, [len(tokens[split]) for tokens in self._tokens]
+        if self._lanes and c.data.vary:
+            keys = {"batch_size": c.batch_size, "window": c.data.window, "vary": c.data.vary}
+            return batches.varied_order(c.seed, epoch, n_tokens=sizes[0], **keys)
         if self._lanes:
             return batches.lanes_order(c.seed, epoch, sizes[0])
         if not self.corpora:
@@ -185,15 +190,19 @@ class LanguageModelTask(Task):
             at = jnp.asarray(i, jnp.int32) * c.batch_size
             return jax.lax.dynamic_slice(order, (at,), (c.batch_size,)), i == 0
         size = {"batch_size": c.batch_size, "window": c.data.window}
+        n = len(self._tokens[0]["train"])
+        if self._lanes and c.data.vary:
+            starts = batches.varied_indices(order, i, n_tokens=n, batch_size=c.batch_size)
+            return starts, i == 0, order.lengths[i]
         if self._lanes:
-            n = len(self._tokens[0]["train"])
             return batches.lanes_indices(order, i, n_tokens=n, **size), i == 0
         return batches.chunks_indices(order, i, **size), i == 0
 
     def gather(self, data, indices):
-        starts, first = indices
-        tokens = batches.windows(data, starts, self.config.data.window + 1)
-        return {"tokens": tokens, "first": first}
+        d, (starts, first, *length) = self.config.data, indices
+        longest = batches.varied_longest(d.window, d.vary) if length else d.window
+        batch = {"tokens": batches.windows(data, starts, longest + 1), "first": first}
+        return batch | ({"length": length[0]} if length else {})
 
     def loss(self, params, carry, batch, key):
         inputs, targets = batch["tokens"][:, :-1], batch["tokens"][:, 1:]
@@ -204,10 +213,15 @@ class LanguageModelTask(Task):
         if 0 < self.config.negatives < self.vocabulary.size:
             drawn = jax.random.fold_in(key, _NEGATIVES)
             options["negatives"] = draw(drawn, *self._chances, self.config.negatives)
+        size = jnp.float32(inputs.size)
+        if "length" in batch:
+            options["lengths"] = jnp.full(len(inputs), batch["length"])
+            size = jnp.float32(len(inputs)) * batch["length"].astype(jnp.float32)
         given = inputs, targets, before
         (after, nats), penalty = penalised(self.model, params, *given, **options)
-        total = jnp.sum(nats) + penalty * nats.size
-        return {"loss": Sum(total, jnp.float32(nats.size))}, after if self._lanes else ()
+        if "length" in batch:
+            nats = jnp.where(jnp.arange(nats.shape[1])[None] < batch["length"], nats, 0)
+        return {"loss": Sum(jnp.sum(nats) + penalty * size, size)}, after if self._lanes else ()
 
     @cached_property
     def _chances(self):
