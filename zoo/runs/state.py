@@ -19,6 +19,22 @@ class Best(NamedTuple):
     params: Any
 
 
+class Average(NamedTuple):
+    """The average of the parameters, see ``zoo.train.averaging``.
+
+    weight: float32, that of all iterates in the average over that of the newest
+    decay:  float32, what a step multiplies the weight of the older ones with; 0 where the average is
+            the newest one
+    lows:   float32 (n + 1,), the lowest value of the tracked metric (of its negative, where more is
+            better) as it was after each of the last evaluations, oldest first; () for "ema"
+    """
+
+    params: Any
+    weight: Array
+    decay: Array
+    lows: Any
+
+
 class TrainState(NamedTuple):
     """All that the next step depends on, and all that is in a checkpoint.
 
@@ -26,6 +42,7 @@ class TrainState(NamedTuple):
     carry:     the task's, () where nothing is kept between batches
     best:      Best, or () where nothing is tracked
     sums:      dict of Sum since the last log
+    average:   Average, or () where there is none
     """
 
     step: Array
@@ -34,6 +51,7 @@ class TrainState(NamedTuple):
     carry: Any
     best: Any
     sums: dict[str, Sum]
+    average: Any = ()
 
 
 def leaves(tree: Any) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from jax import lax
 from zoo import random, xla
 from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
-from zoo.train import bank, mesh
+from zoo.train import averaging, bank, mesh
 from zoo.train.job import Job
 
 
@@ -50,6 +50,7 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
     It ends early after a step whose loss is not finite: then ``state.sums["loss"]`` is not finite.
     """
     task, per_epoch = job.task, job.plan.per_epoch
+    starts = job.plan.starts(task.phases())
 
     def one(state: TrainState, data, orders, member) -> TrainState:
         key = random.key(job.config.seed, "dropout", state.step)
@@ -65,13 +66,15 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
 
         grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
         updates, opt_state = job.optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
         return TrainState(
             state.step + 1,
-            optax.apply_updates(state.params, updates),
+            params,
             opt_state,
             carry,
             state.best,
             jax.tree.map(jnp.add, state.sums, sums),
+            averaging.follow(state, params, job.config, starts),
         )
 
     shardings = jax.tree.map(lambda x: x.sharding, state)
@@ -103,6 +106,7 @@ def _first(job):
             mesh.by_batch(job.mesh, task.carry()),
             best if config.best.metric else (),
             {name: Sum(jnp.float32(0), jnp.float32(0)) for name in task.sums()},
+            averaging.begin(params, config),
         )
 
     return bank.each(make, task.members)

@@ -1,0 +1,93 @@
+"""The average of the parameters over the steps: what is evaluated, kept as the best, and used afterwards.
+
+Training itself goes on with the parameters p. Both kinds of average a follow one rule:
+
+    s_t = d s_(t-1) + 1,  s_0 = 0
+    a_t = (1 - 1 / s_t) a_(t-1) + p_t / s_t
+
+"ema": d is ``optimizer.ema_decay``. This is the exponential moving average divided by 1 - d^t, the
+correction of its bias that Adam has (Kingma & Ba 2015). So it is exact from the first step on, and
+there is no warm-up of d to be chosen.
+
+"asgd": d is 0 until the trigger, and 1 from then on. So a is p at first, and then the mean of all p
+since the trigger, that of the trigger itself included (Merity et al. 2018, arXiv 1708.02182,
+Algorithm 1, "NT-ASGD").
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from zoo.config import choose, require
+from zoo.errors import UserError
+from zoo.runs.state import Average, TrainState
+from zoo.train import bank
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a key of averaging out of range."""
+    choose(config, "optimizer.average", ("", "ema", "asgd"))
+    require(config, "optimizer.ema_decay", 0, 1)
+    require(config, "optimizer.average_patience", 1)
+    if config.optimizer.average == "asgd" and not config.best.metric:
+        raise UserError("--config.optimizer.average=asgd: needs --config.best.metric to watch")
+
+
+def begin(params: Any, config: ConfigDict) -> Any:
+    """The Average before the first step; () where the config wants none."""
+    c = config.optimizer
+    if not c.average:
+        return ()
+    if c.average == "ema":
+        return Average(params, jnp.float32(0), jnp.float32(c.ema_decay), ())
+    lows = jnp.full(c.average_patience + 1, jnp.inf, jnp.float32)
+    return Average(params, jnp.float32(0), jnp.float32(0), lows)
+
+
+def follow(state: TrainState, params: Any, config: ConfigDict, starts: tuple[int, ...]) -> Any:
+    """The Average after a step from ``state``, of one model, to ``params``.
+
+    starts: the steps at which a phase of the training begins. The average begins anew there: what came
+            before was learned from another loss, and the metric meant something else.
+    """
+    average = state.average
+    if not average:
+        return average
+    if starts:
+        first, anew = begin(average.params, config), jnp.isin(state.step, jnp.array(starts))
+        average = jax.tree.map(partial(jnp.where, anew), first, average)
+    weight = average.decay * average.weight + 1
+
+    def mean(a, p):
+        share = (1 / weight).astype(p.dtype)
+        return (1 - share) * a + share * p  # p itself where the share is 1
+
+    return average._replace(params=jax.tree.map(mean, average.params, params), weight=weight)
+
+
+def watch(average: Any, value: np.ndarray, config: ConfigDict) -> Any:
+    """The Average after an evaluation, which triggers "asgd" if the tracked metric is worse than its
+    best before the last n evaluations, with n of ``optimizer.average_patience``.
+
+    value: of the metric, () or (N,) of a bank, each member of which has a trigger of its own
+    """
+    if config.optimizer.average != "asgd":
+        return average
+    low = np.asarray(value if config.best.mode == "min" else -value)
+    lows = np.asarray(average.lows)
+    worse = low > lows[..., 0]
+    newest = np.minimum(lows[..., -1], low)
+    lows = np.concatenate([lows[..., 1:], newest[..., None]], axis=-1)
+    decay, lows = bank.choose(
+        np.True_, (np.where(worse, 1, average.decay), lows), (average.decay, average.lows)
+    )
+    return average._replace(decay=decay, lows=lows)
+
+
+def evaluated(state: TrainState) -> Any:
+    """The parameters that an evaluation is of: the average where there is one, else the last."""
+    return state.average.params if state.average else state.params
