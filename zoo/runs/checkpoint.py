@@ -24,8 +24,8 @@ import numpy as np
 from zoo.errors import UserError
 from zoo.runs.state import TrainState, digest, leaves
 
-# Parts of a state whose parameters are used rather than the last, the first that is there.
-_USED = ("best", "average")
+# Parts of a state whose parameters are used rather than the last: of the first that has any.
+_USED = ("best", "opt_state")
 
 
 class Damaged(Exception):
@@ -151,9 +151,8 @@ class Checkpoints:
         Raises as ``restore`` does.
         """
         manifest = self._manifest(step)
-        group = next(
-            (g for g in _USED if any(p.startswith(f".{g}.") for p in manifest["leaves"])), ""
-        )
+        paths = tuple(manifest["leaves"])
+        group = next((g for g in _USED if any(p.startswith(f".{g}.params") for p in paths)), "")
         prefix = f".{group}.params" if group else ".params"
         one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), like)

@@ -19,9 +19,12 @@ class Best(NamedTuple):
     params: Any
 
 
-class Average(NamedTuple):
-    """The average of the parameters, see ``zoo.train.averaging``.
+class Averaged(NamedTuple):
+    """The optimizer's state where parameters are averaged, see ``zoo.train.averaging``. It is no field
+    of TrainState: a checkpoint without it would be of another structure, which Orbax refuses.
 
+    optimizer: the state of the optimizer itself
+    params: the average
     weight: float32, that of all iterates in the average over that of the newest
     decay:  float32, what a step multiplies the weight of the older ones with; 0 where the average is
             the newest one
@@ -29,6 +32,7 @@ class Average(NamedTuple):
             better) as it was after each of the last evaluations, oldest first; () for "ema"
     """
 
+    optimizer: Any
     params: Any
     weight: Array
     decay: Array
@@ -39,10 +43,10 @@ class TrainState(NamedTuple):
     """All that the next step depends on, and all that is in a checkpoint.
 
     step:      int32, updates done
+    opt_state: the optimizer's; Averaged where parameters are averaged
     carry:     the task's, () where nothing is kept between batches
     best:      Best, or () where nothing is tracked
     sums:      dict of Sum since the last log
-    average:   Average, or () where there is none
     """
 
     step: Array
@@ -51,7 +55,6 @@ class TrainState(NamedTuple):
     carry: Any
     best: Any
     sums: dict[str, Sum]
-    average: Any = ()
 
 
 def leaves(tree: Any) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ from ml_collections import ConfigDict
 
 from zoo.config import choose, require
 from zoo.errors import UserError
-from zoo.runs.state import Average, TrainState
+from zoo.runs.state import Averaged, TrainState
 from zoo.train import bank
 
 
@@ -37,28 +37,37 @@ def check(config: ConfigDict) -> None:
         raise UserError("--config.optimizer.average=asgd: needs --config.best.metric to watch")
 
 
-def begin(params: Any, config: ConfigDict) -> Any:
-    """The Average before the first step; () where the config wants none."""
+def begin(params: Any, opt_state: Any, config: ConfigDict) -> Any:
+    """The optimizer's state before the first step: Averaged where the config wants an average."""
     c = config.optimizer
     if not c.average:
-        return ()
+        return opt_state
     if c.average == "ema":
-        return Average(params, jnp.float32(0), jnp.float32(c.ema_decay), ())
+        return Averaged(opt_state, params, jnp.float32(0), jnp.float32(c.ema_decay), ())
     lows = jnp.full(c.average_patience + 1, jnp.inf, jnp.float32)
-    return Average(params, jnp.float32(0), jnp.float32(0), lows)
+    return Averaged(opt_state, params, jnp.float32(0), jnp.float32(0), lows)
 
 
-def follow(state: TrainState, params: Any, config: ConfigDict, starts: tuple[int, ...]) -> Any:
-    """The Average after a step from ``state``, of one model, to ``params``.
+def bare(opt_state: Any) -> Any:
+    """The state of the optimizer itself."""
+    return opt_state.optimizer if isinstance(opt_state, Averaged) else opt_state
+
+
+def follow(
+    state: TrainState, params: Any, opt_state: Any, config: ConfigDict, starts: tuple[int, ...]
+) -> Any:
+    """The optimizer's state, Averaged as that of ``state``, after a step of one model from ``state`` to
+    ``params`` and ``opt_state``, the state of the optimizer itself.
 
     starts: the steps at which a phase of the training begins. The average begins anew there: what came
             before was learned from another loss, and the metric meant something else.
     """
-    average = state.average
-    if not average:
-        return average
+    average = state.opt_state
+    if not isinstance(average, Averaged):
+        return opt_state
+    average = average._replace(optimizer=())
     if starts:
-        first, anew = begin(average.params, config), jnp.isin(state.step, jnp.array(starts))
+        first, anew = begin(average.params, (), config), jnp.isin(state.step, jnp.array(starts))
         average = jax.tree.map(partial(jnp.where, anew), first, average)
     weight = average.decay * average.weight + 1
 
@@ -66,28 +75,28 @@ def follow(state: TrainState, params: Any, config: ConfigDict, starts: tuple[int
         share = (1 / weight).astype(p.dtype)
         return (1 - share) * a + share * p  # p itself where the share is 1
 
-    return average._replace(params=jax.tree.map(mean, average.params, params), weight=weight)
+    params = jax.tree.map(mean, average.params, params)
+    return average._replace(optimizer=opt_state, params=params, weight=weight)
 
 
-def watch(average: Any, value: np.ndarray, config: ConfigDict) -> Any:
-    """The Average after an evaluation, which triggers "asgd" if the tracked metric is worse than its
-    best before the last n evaluations, with n of ``optimizer.average_patience``.
+def watch(opt_state: Any, value: np.ndarray, config: ConfigDict) -> Any:
+    """The optimizer's state after an evaluation. It triggers "asgd" if the tracked metric is worse than
+    its best before the last n evaluations, with n of ``optimizer.average_patience``.
 
     value: of the metric, () or (N,) of a bank, each member of which has a trigger of its own
     """
     if config.optimizer.average != "asgd":
-        return average
+        return opt_state
     low = np.asarray(value if config.best.mode == "min" else -value)
-    lows = np.asarray(average.lows)
+    lows = np.asarray(opt_state.lows)
     worse = low > lows[..., 0]
     newest = np.minimum(lows[..., -1], low)
     lows = np.concatenate([lows[..., 1:], newest[..., None]], axis=-1)
-    decay, lows = bank.choose(
-        np.True_, (np.where(worse, 1, average.decay), lows), (average.decay, average.lows)
-    )
-    return average._replace(decay=decay, lows=lows)
+    before = (opt_state.decay, opt_state.lows)
+    decay, lows = bank.choose(np.True_, (np.where(worse, 1, opt_state.decay), lows), before)
+    return opt_state._replace(decay=decay, lows=lows)
 
 
 def evaluated(state: TrainState) -> Any:
     """The parameters that an evaluation is of: the average where there is one, else the last."""
-    return state.average.params if state.average else state.params
+    return state.opt_state.params if isinstance(state.opt_state, Averaged) else state.params

@@ -17,7 +17,7 @@ from jax import Array, lax
 from zoo.runs.state import TrainState
 
 # Which leaves have an axis of members: all but the step, which they share.
-AXES = TrainState(None, 0, 0, 0, 0, 0, 0)
+AXES = TrainState(None, 0, 0, 0, 0, 0)
 _TINY = 1 << 14  # parameters
 
 

@@ -25,7 +25,7 @@ def judge(state: TrainState, record: dict, config: ConfigDict) -> TrainState:
     kept = bank.choose(better, new, best)
     state = state._replace(
         best=kept._replace(waited=bank.choose(~better, waited, kept.waited)),
-        average=averaging.watch(state.average, value, config),
+        opt_state=averaging.watch(state.opt_state, value, config),
     )
     c = config.optimizer
     if c.schedule == "plateau":

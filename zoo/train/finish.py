@@ -73,8 +73,8 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) ->
         "devices": jax.device_count(),
         "finished": True,
     }
-    if state.average:
-        record["average_sha256"] = fingerprint(state.average.params)
+    if config.optimizer.average:
+        record["average_sha256"] = fingerprint(newest)
     folder.write(run / "result.json", json.dumps(record, indent=2) + "\n")
     return Result(record, params)
 

@@ -65,16 +65,16 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
             return sums["loss"].total / sums["loss"].weight, (sums, carry)
 
         grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
-        updates, opt_state = job.optimizer.update(grads, state.opt_state, state.params)
+        opt_state = averaging.bare(state.opt_state)
+        updates, opt_state = job.optimizer.update(grads, opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         return TrainState(
             state.step + 1,
             params,
-            opt_state,
+            averaging.follow(state, params, opt_state, job.config, starts),
             carry,
             state.best,
             jax.tree.map(jnp.add, state.sums, sums),
-            averaging.follow(state, params, job.config, starts),
         )
 
     shardings = jax.tree.map(lambda x: x.sharding, state)
@@ -102,11 +102,10 @@ def _first(job):
         return TrainState(
             jnp.int32(0),
             params,
-            job.optimizer.init(params),
+            averaging.begin(params, job.optimizer.init(params), config),
             mesh.by_batch(job.mesh, task.carry()),
             best if config.best.metric else (),
             {name: Sum(jnp.float32(0), jnp.float32(0)) for name in task.sums()},
-            averaging.begin(params, config),
         )
 
     return bank.each(make, task.members)
