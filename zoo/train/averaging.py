@@ -54,20 +54,20 @@ def bare(opt_state: Any) -> Any:
 
 
 def follow(
-    state: TrainState, params: Any, opt_state: Any, config: ConfigDict, starts: tuple[int, ...]
-) -> Any:
-    """The optimizer's state, Averaged as that of ``state``, after a step of one model from ``state`` to
-    ``params`` and ``opt_state``, the state of the optimizer itself.
+    before: TrainState, after: TrainState, config: ConfigDict, starts: tuple[int, ...]
+) -> TrainState:
+    """The state after a step of one model, averaged as the one before.
 
+    after:  with the state of the optimizer itself
     starts: the steps at which a phase of the training begins. The average begins anew there: what came
             before was learned from another loss, and the metric meant something else.
     """
-    average = state.opt_state
+    average = before.opt_state
     if not isinstance(average, Averaged):
-        return opt_state
+        return after
     average = average._replace(optimizer=())
     if starts:
-        first, anew = begin(average.params, (), config), jnp.isin(state.step, jnp.array(starts))
+        first, anew = begin(average.params, (), config), jnp.isin(before.step, jnp.array(starts))
         average = jax.tree.map(partial(jnp.where, anew), first, average)
     weight = average.decay * average.weight + 1
 
@@ -75,8 +75,9 @@ def follow(
         share = (1 / weight).astype(p.dtype)
         return (1 - share) * a + share * p  # p itself where the share is 1
 
-    params = jax.tree.map(mean, average.params, params)
-    return average._replace(optimizer=opt_state, params=params, weight=weight)
+    params = jax.tree.map(mean, average.params, after.params)
+    average = average._replace(optimizer=after.opt_state, params=params, weight=weight)
+    return after._replace(opt_state=average)
 
 
 def watch(opt_state: Any, value: np.ndarray, config: ConfigDict) -> Any:

@@ -67,15 +67,15 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
         grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
         opt_state = averaging.bare(state.opt_state)
         updates, opt_state = job.optimizer.update(grads, opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        return TrainState(
+        after = TrainState(
             state.step + 1,
-            params,
-            averaging.follow(state, params, opt_state, job.config, starts),
+            optax.apply_updates(state.params, updates),
+            opt_state,
             carry,
             state.best,
             jax.tree.map(jnp.add, state.sums, sums),
         )
+        return averaging.follow(state, after, job.config, starts)
 
     shardings = jax.tree.map(lambda x: x.sharding, state)
     form = form or (bank.form(state.params) if task.members else "")
