@@ -66,6 +66,11 @@ def base() -> ConfigDict:
                 "final_fraction": 0.0,
                 "plateau_factor": 0.5,
                 "plateau_patience": 2,
+                # The average of the parameters that is evaluated, kept and used: "" for none, ema, or
+                # asgd: from when the best metric is worse than before the last so many evaluations.
+                "average": "",
+                "ema_decay": 0.999,
+                "average_patience": 5,
             },
             # Devices along each axis; data = -1 takes as many as divide the batch.
             "mesh": {"data": -1, "model": 1},

@@ -24,6 +24,9 @@ import numpy as np
 from zoo.errors import UserError
 from zoo.runs.state import TrainState, digest, leaves
 
+# Parts of a state whose parameters are used rather than the last: of the first that has any.
+_USED = ("best", "opt_state")
+
 
 class Damaged(Exception):
     """A step whose digests were read, and differ from its arrays; the text names the first leaf."""
@@ -141,14 +144,16 @@ class Checkpoints:
         return state, float(manifest["seconds"])
 
     def params(self, step: int, like: Any) -> Any:
-        """The best parameters saved at ``step``, or the last where none were tracked, in the tree, shapes
-        and dtypes of ``like``, on one device. Nothing else is read, so no optimizer is needed.
+        """The best parameters saved at ``step``; where none were tracked their average, or the last where
+        there is none either. In the tree, shapes and dtypes of ``like``, on one device. Nothing else is
+        read, so no optimizer is needed.
 
         Raises as ``restore`` does.
         """
         manifest = self._manifest(step)
-        tracked = any(path.startswith(".best.params") for path in manifest["leaves"])
-        prefix = ".best.params" if tracked else ".params"
+        paths = tuple(manifest["leaves"])
+        group = next((g for g in _USED if any(p.startswith(f".{g}.params") for p in paths)), "")
+        prefix = f".{group}.params" if group else ".params"
         one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), like)
         want = {
@@ -161,14 +166,14 @@ class Checkpoints:
             known = arrays.get(prefix + path, [list(x.shape), str(x.dtype)])
             if path not in want or known != [list(x.shape), str(x.dtype)]:
                 raise Unreadable(f"holds other parameters than this model: {path}")
-        tree = {"best": {"params": shapes}} if tracked else {"params": shapes}
+        tree = {group: {"params": shapes}} if group else {"params": shapes}
         restore = self._ocp.args.PyTreeRestore(
             item=tree,
             partial_restore=True,
             restore_args=self._ocp.checkpoint_utils.construct_restore_args(tree),
         )
         state = self._read(step, state=restore).state
-        params = state["best"]["params"] if tracked else state["params"]
+        params = state[group]["params"] if group else state["params"]
         _verify(leaves(params), want)
         return params
 

@@ -42,7 +42,8 @@ def load(run: Path, *expected: str, use: str = "") -> Loaded:
         raise UserError(f"--run={run}: not finished yet; run its training command again first")
     rebuilt = tasks.rebuild(config, run)
     params = restore(run, rebuilt, config)
-    if fingerprint(params) != (result["best_sha256"] or result["params_sha256"]):
+    keys = ("best_sha256", "average_sha256", "params_sha256")
+    if fingerprint(params) != next(result[key] for key in keys if result.get(key)):
         raise UserError(
             f"--run={run}: its last checkpoint is damaged; delete {run}/result.json and run its "
             "training command again"
@@ -51,7 +52,8 @@ def load(run: Path, *expected: str, use: str = "") -> Loaded:
 
 
 def restore(run: Path, task, config: ConfigDict) -> Any:
-    """The best parameters of the newest checkpoint, or its last where none are tracked; on one device.
+    """The best parameters of the newest checkpoint; where none are tracked their average, or the last.
+    On one device.
 
     Raises UserError where there is no checkpoint, or none that is whole.
     """

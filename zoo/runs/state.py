@@ -19,10 +19,31 @@ class Best(NamedTuple):
     params: Any
 
 
+class Averaged(NamedTuple):
+    """The optimizer's state where parameters are averaged, see ``zoo.train.averaging``. It is no field
+    of TrainState: a checkpoint without it would be of another structure, which Orbax refuses.
+
+    optimizer: the state of the optimizer itself
+    params: the average
+    weight: float32, that of all iterates in the average over that of the newest
+    decay:  float32, what a step multiplies the weight of the older ones with; 0 where the average is
+            the newest one
+    lows:   float32 (n + 1,), the lowest value of the tracked metric (of its negative, where more is
+            better) as it was after each of the last evaluations, oldest first; () for "ema"
+    """
+
+    optimizer: Any
+    params: Any
+    weight: Array
+    decay: Array
+    lows: Any
+
+
 class TrainState(NamedTuple):
     """All that the next step depends on, and all that is in a checkpoint.
 
     step:      int32, updates done
+    opt_state: the optimizer's; Averaged where parameters are averaged
     carry:     the task's, () where nothing is kept between batches
     best:      Best, or () where nothing is tracked
     sums:      dict of Sum since the last log

@@ -5,11 +5,11 @@ from ml_collections import ConfigDict
 
 from zoo.errors import UserError
 from zoo.runs.state import Best, TrainState
-from zoo.train import bank, optimizers
+from zoo.train import averaging, bank, optimizers
 
 
 def judge(state: TrainState, record: dict, config: ConfigDict) -> TrainState:
-    """Keeps the best parameters, and lowers the learning rate on a plateau."""
+    """Keeps the best parameters, lowers the rate on a plateau, and triggers the average "asgd"."""
     name = config.best.metric
     if not name:
         return state
@@ -20,9 +20,13 @@ def judge(state: TrainState, record: dict, config: ConfigDict) -> TrainState:
     sign = 1 if config.best.mode == "min" else -1
     better = sign * value < sign * np.asarray(best.value)
     waited = np.where(better, 0, np.asarray(best.waited) + 1)
-    new = Best(value, np.broadcast_to(state.step, better.shape), waited, state.params)
+    params = averaging.evaluated(state)
+    new = Best(value, np.broadcast_to(state.step, better.shape), waited, params)
     kept = bank.choose(better, new, best)
-    state = state._replace(best=kept._replace(waited=bank.choose(~better, waited, kept.waited)))
+    state = state._replace(
+        best=kept._replace(waited=bank.choose(~better, waited, kept.waited)),
+        opt_state=averaging.watch(state.opt_state, value, config),
+    )
     c = config.optimizer
     if c.schedule == "plateau":
         late = ~better & (waited % c.plateau_patience == 0)

@@ -13,7 +13,7 @@ from zoo.runs import folder, log, plots
 from zoo.runs.reference import versions
 from zoo.runs.state import TrainState, fingerprint
 from zoo.tasks.protocol import evaluate_all
-from zoo.train import bank
+from zoo.train import averaging, bank
 from zoo.train.job import Job
 
 
@@ -38,8 +38,9 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) ->
     ``canary`` says whether this JAX computes right numbers, see ``zoo.canary``.
     """
     task, config = job.task, job.config
-    params = state.best.params if state.best else state.params
-    last = task.evaluate(state.params, "valid").metrics if state.best else {}
+    newest = averaging.evaluated(state)
+    params = state.best.params if state.best else newest
+    last = task.evaluate(newest, "valid").metrics if state.best else {}
     evaluation = evaluate_all(task, params)
     metrics = dict(evaluation.metrics)
     if state.best:
@@ -72,6 +73,8 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) ->
         "devices": jax.device_count(),
         "finished": True,
     }
+    if config.optimizer.average:
+        record["average_sha256"] = fingerprint(newest)
     folder.write(run / "result.json", json.dumps(record, indent=2) + "\n")
     return Result(record, params)
 

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from zoo import tasks
 from zoo.tasks.protocol import Task
-from zoo.train import mesh, optimizers, plan
+from zoo.train import averaging, mesh, optimizers, plan
 
 
 class Job(NamedTuple):
@@ -26,6 +26,7 @@ def make(config: ConfigDict) -> Job:
     cannot be used."""
     task = tasks.make(config)
     steps = plan.make(config, task.steps_per_epoch("train"))
-    starts = tuple(epoch * steps.per_epoch for epoch in task.phases())
+    averaging.check(config)
+    starts = steps.starts(task.phases())
     optimizer = optimizers.make(config, steps.steps, starts, task.rate_factor)
     return Job(config, task, optimizer, mesh.make(config), steps)

@@ -14,7 +14,7 @@ from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
 from zoo.runs.log import Log, add_sample
-from zoo.train import bank, mesh
+from zoo.train import averaging, bank, mesh
 from zoo.train import step as programs
 from zoo.train.best import judge, patience_is_over
 from zoo.train.finish import Clock, Result, finish
@@ -125,12 +125,13 @@ def _measure(job, run, state, checkpoints):
     record |= bank.numbers({f"train_{k}": v if v.ndim else float(v) for k, v in means.items()})
     state = state._replace(sums=jax.tree.map(jnp.zeros_like, state.sums))
     if plan.due(step, plan.evaluate):
-        values = task.evaluate(state.params, "valid").metrics
+        params = averaging.evaluated(state)
+        values = task.evaluate(params, "valid").metrics
         if not all(np.isfinite(v).all() for v in values.values()):
             raise _not_finite(f"the validation at step {step}", checkpoints)
         record |= bank.numbers(values)
         state = judge(state, record, job.config)
-        title, text = task.sample(state.params, record)
+        title, text = task.sample(params, record)
         if text:
             add_sample(run, step, title, text)
     return state, record

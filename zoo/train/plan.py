@@ -26,6 +26,10 @@ class Plan(NamedTuple):
         """Whether something that happens every so many steps happens now."""
         return step == self.steps or step % every == 0
 
+    def starts(self, phases: tuple[int, ...]) -> tuple[int, ...]:
+        """The steps at which phases begin that are given in epochs."""
+        return tuple(epoch * self.per_epoch for epoch in phases)
+
     def boundary(self, step: int) -> int:
         """The next step at which a dispatch must end: a log, an evaluation, a save, a span."""
         every = (self.log, self.evaluate, self.save, self.span * self.per_epoch)

@@ -16,7 +16,7 @@ from zoo.errors import UserError
 from zoo.runs.load import load
 from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
-from zoo.train import bank, mesh
+from zoo.train import averaging, bank, mesh
 from zoo.train.job import Job
 
 
@@ -68,6 +68,7 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
     It ends early after a step whose loss is not finite: then ``state.sums["loss"]`` is not finite.
     """
     task, per_epoch = job.task, job.plan.per_epoch
+    starts = job.plan.starts(task.phases())
 
     def one(state: TrainState, data, orders, member) -> TrainState:
         key = random.key(job.config.seed, "dropout", state.step)
@@ -82,8 +83,9 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
             return sums["loss"].total / sums["loss"].weight, (sums, carry)
 
         grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
-        updates, opt_state = job.optimizer.update(grads, state.opt_state, state.params)
-        return TrainState(
+        opt_state = averaging.bare(state.opt_state)
+        updates, opt_state = job.optimizer.update(grads, opt_state, state.params)
+        after = TrainState(
             state.step + 1,
             optax.apply_updates(state.params, updates),
             opt_state,
@@ -91,6 +93,7 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
             state.best,
             jax.tree.map(jnp.add, state.sums, sums),
         )
+        return averaging.follow(state, after, job.config, starts)
 
     shardings = jax.tree.map(lambda x: x.sharding, state)
     form = form or (bank.form(state.params) if task.members else "")
@@ -117,7 +120,7 @@ def _first(job, start):
         return TrainState(
             jnp.int32(0),
             params,
-            job.optimizer.init(params),
+            averaging.begin(params, job.optimizer.init(params), config),
             mesh.by_batch(job.mesh, task.carry()),
             best if config.best.metric else (),
             {name: Sum(jnp.float32(0), jnp.float32(0)) for name in task.sums()},
