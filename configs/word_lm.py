@@ -8,7 +8,7 @@ python train.py --config=configs/word_lm.py --config.data.path=FILE --run=runs/m
 
 from zoo.tasks.language_model.config import defaults
 
-VARIANTS = ("docs", "nursery_rhymes", "nursery_rhymes_source", "wikitext2")
+VARIANTS = ("docs", "nursery_rhymes", "nursery_rhymes_source", "wikitext2", "wikitext2_awd")
 
 
 def get_config(variant="docs"):
@@ -41,6 +41,20 @@ def get_config(variant="docs"):
         c.results = (("valid_ppl", "valid_kneser_ney_ppl", "Kneser-Ney 3-gram, on the same words"),)
         c.batch_size, c.data.window, c.epochs, c.eval_epochs = 8, 25, 40.0, 1.0
         c.model.update({"dropout_in": 0.4, "dropout_out": 0.6, "embed_drop": 0.2})
+    elif variant == "wikitext2_awd":
+        # Merity et al. 2018, AWD-LSTM, without its weight decay of 1.2e-6 and its rate by window length.
+        c.about = "WikiText-2, the AWD-LSTM of its paper; for a GPU"
+        c.data.update({"name": "wikitext2", "symbols": "tokenised", "min_count": 1})
+        c.data.update({"window": 70, "vary": 5.0})
+        c.results = (("test_ppl", 65.8, "AWD-LSTM, published"),)
+        c.batch_size, c.epochs, c.eval_epochs = 80, 750.0, 1.0
+        c.model.update(
+            {"embed": 400, "hidden": 1150, "layers": 3, "dropout": 0.2, "dropout_in": 0.65}
+        )
+        c.model.update({"dropout_out": 0.4, "embed_drop": 0.1, "weight_drop": 0.5})
+        c.model.update({"activation": 2.0, "temporal": 1.0})
+        c.optimizer.update({"name": "sgd", "learning_rate": 30.0, "clip_norm": 0.25})
+        c.optimizer.update({"schedule": "constant", "warmup_steps": 0, "average": "asgd"})
     else:
         c.about = "WikiText-2: good articles of Wikipedia"
         c.data.update({"symbols": "tokenised", "min_count": 1})

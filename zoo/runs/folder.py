@@ -124,6 +124,13 @@ def read_result(path: Path) -> dict | None:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
+def used_sha256(result: dict) -> str:
+    """Of result.json, the fingerprint of the parameters that a run is used with: the best, their average,
+    or the last."""
+    keys = ("best_sha256", "average_sha256", "params_sha256")
+    return next(result[key] for key in keys if result.get(key))
+
+
 def write(file: Path, text: str) -> None:
     """Writes a text file, whole or not at all."""
     write_bytes(file, text.encode())

@@ -42,8 +42,7 @@ def load(run: Path, *expected: str, use: str = "") -> Loaded:
         raise UserError(f"--run={run}: not finished yet; run its training command again first")
     rebuilt = tasks.rebuild(config, run)
     params = restore(run, rebuilt, config)
-    keys = ("best_sha256", "average_sha256", "params_sha256")
-    if fingerprint(params) != next(result[key] for key in keys if result.get(key)):
+    if fingerprint(params) != folder.used_sha256(result):
         raise UserError(
             f"--run={run}: its last checkpoint is damaged; delete {run}/result.json and run its "
             "training command again"

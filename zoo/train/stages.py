@@ -79,7 +79,7 @@ def _results(recipe, run):
 
 
 def _parameters(results):
-    return {name: r["best_sha256"] or r["params_sha256"] for name, r in results.items()}
+    return {name: folder.used_sha256(result) for name, result in results.items()}
 
 
 def _record(config, results, metrics, seconds):
