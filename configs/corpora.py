@@ -29,7 +29,7 @@ def get_config(variant="docs"):
         g.model.update({"dropout_in": 0.4, "dropout_out": 0.5})
         g.eval_epochs = 1.0
     common.optimizer.update({"learning_rate": 3e-3, "warmup_steps": 50})
-    generator.optimizer.update({"learning_rate": 1e-3, "warmup_steps": 20})
+    generator.optimizer.update({"learning_rate": 5e-4, "warmup_steps": 20})
     generator.kneser_ney = 5
     classifier.optimizer.update({"schedule": "cosine", "final_fraction": 0.01, "warmup_steps": 50})
     classifier.data.update({"buckets": 1, "lowercase": False})
@@ -48,7 +48,7 @@ def get_config(variant="docs"):
         for g in (common, generator):
             g.batch_size, g.negatives = 20, 2000
             g.model.update({"embed": 256, "hidden": 512})
-        common.epochs, generator.epochs = 12.0, 6.0
+        common.epochs, generator.epochs, generator.eval_epochs = 7.0, 2.0, 0.25
         classifier.batch_size, classifier.epochs, classifier.eval_epochs = 64, 10.0, 1.0
         classifier.model.update({"embed": 256, "hidden": 256})
     return c
