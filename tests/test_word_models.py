@@ -113,6 +113,19 @@ def test_negatives_stand_for_the_vocabulary_in_training_alone(config):
     assert task.evaluate(params, "valid").metrics == whole.evaluate(params, "valid").metrics
 
 
+def test_an_adaptive_softmax_gives_the_nats_of_its_distribution(config):
+    config.model.update({"tie": False, "cutoffs": (3, 6)})
+    task = tasks.make(config)
+    params = task.init(jax.random.key(0))
+    tokens = jnp.asarray(task.data("train"))[None, :40]
+    _, log_p = task.model.apply(params, tokens[:, :-1])
+    _, nats = task.model.apply(params, tokens[:, :-1], tokens[:, 1:], method="nats")
+    np.testing.assert_allclose(jnp.exp(log_p).sum(-1), 1, rtol=1e-5)
+    chosen = jnp.take_along_axis(log_p, tokens[:, 1:, None], axis=-1)[..., 0]
+    np.testing.assert_allclose(nats, -chosen, rtol=1e-4, atol=1e-5)
+    assert len(task.generate(params, length=5, num=2)) == 2
+
+
 def test_activation_regularisation_is_that_of_its_paper():
     tokens = jnp.arange(12).reshape(3, 4) % 7
     model = LanguageModel(7, 4, 5, activation=2.0, temporal=3.0, dropout_out=0.4)
@@ -273,6 +286,8 @@ def test_a_run_of_words_trains_samples_and_starts_another(config, tmp_path, caps
     ("settings", "said"),
     [
         ({"data.vary": 2.0, "data.batches": "chunks"}, "only of --config.data.batches=lanes"),
+        ({"model.cutoffs": (5, 5)}, "must rise, such as"),
+        ({"model.cutoffs": (5, 9)}, "not with --config.model.tie"),
         ({"data.most": 1}, "--config.data.most=1: must be at least 2"),
         ({"model.bidirectional": True}, "it would see what it is to predict"),
         ({"data.together": True, "data.path": ""}, "--config.data.together: "),

@@ -10,6 +10,7 @@ from jax.nn.initializers import glorot_uniform, normal
 
 from zoo import random
 from zoo.cells.cell import affine_inputs
+from zoo.models import adaptive
 from zoo.models import stack as stacked
 from zoo.models.softmax import cross_entropy_of, sampled_cross_entropy_of
 from zoo.unroll import locked_dropout, stack, unroll
@@ -35,6 +36,8 @@ class LanguageModel(stacked.Stacked, nn.Module):
     activation:  weight of the mean square of the last layer's output after dropout, and
     temporal:    of the mean square of its change from step to step, among the "penalties" of a training
                  step (Merity et al. 2017)
+    cutoffs:     the words, by their frequency, at which the tails of an adaptive softmax begin
+                 (Grave et al. 2017); () for a softmax over all at once
     tie:         softmax with the embedding's weights (Press & Wolf 2017); the last layer then has E units
     classes:     kinds of text that one model tells apart, such as languages; 0 for one kind. Each has a
                  learned vector of ``class_embed`` numbers, fed at every step, and its own bias
@@ -55,14 +58,20 @@ class LanguageModel(stacked.Stacked, nn.Module):
     embed_drop: float = 0.0
     activation: float = 0.0
     temporal: float = 0.0
+    cutoffs: tuple[int, ...] = ()
 
     def setup(self):
         sizes = self._sizes()
         if self.embed:
             self.embedding = self.param("embedding", normal(0.1), (self.vocab, self.embed))
         self.stack = self._layers()
-        self.bias = self.param("bias", nn.initializers.zeros, (self.vocab,))
-        if not self.tie:
+        if self.cutoffs:
+            self.adaptive = self.param(
+                "adaptive", lambda key: adaptive.init(key, sizes[-1], self.vocab, self.cutoffs)
+            )
+        else:
+            self.bias = self.param("bias", nn.initializers.zeros, (self.vocab,))
+        if not (self.tie or self.cutoffs):
             self.kernel = self.param("kernel", glorot_uniform(), (sizes[-1], self.vocab))
         if self.classes:
             self.vectors = self.param("vectors", normal(0.5), (self.classes, self.class_embed))
@@ -82,6 +91,8 @@ class LanguageModel(stacked.Stacked, nn.Module):
         With ``train`` the dropout is on, and ``apply`` needs ``rngs={"dropout": key}``.
         """
         carry, ys = self._read(tokens, carry, label, train)
+        if self.cutoffs:
+            return carry, adaptive.log_p(self.adaptive, ys)
         bias = self.bias[None, None]
         if self.classes:
             bias += self.biases[label][:, None]
@@ -106,6 +117,8 @@ class LanguageModel(stacked.Stacked, nn.Module):
         lengths:   (B,) of the sequences: the carry is that after so many symbols
         """
         carry, ys = self._read(tokens, carry, label, train, lengths)
+        if self.cutoffs:
+            return carry, adaptive.cross_entropy_of(self.adaptive, ys, targets)
         if negatives is not None:
             rows = self.embedding if self.tie else self.kernel.T
             return carry, sampled_cross_entropy_of(ys, rows, self.bias, targets, *negatives)
@@ -122,7 +135,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
     def table(self) -> Array | None:
         """What the gates of the first layer get of each symbol, E W_x + b (V, G); None where that is more
         than the symbol, or more than 2^24 numbers."""
-        if self.classes or self._cell.inputs is not affine_inputs:
+        if self.classes or self.cutoffs or self._cell.inputs is not affine_inputs:
             return None
         first = self.stack[0]
         if self.vocab * first.w_x.shape[1] > _TABLE:

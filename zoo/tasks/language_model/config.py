@@ -1,5 +1,7 @@
 """The keys of a language model config, and what they may be."""
 
+from itertools import pairwise
+
 from ml_collections import ConfigDict
 
 from zoo.config import base, choose, require
@@ -51,6 +53,7 @@ def defaults() -> ConfigDict:
         "activation": 0.0,
         "temporal": 0.0,
         "tie": False,
+        "cutoffs": (),  # words at which the tails of an adaptive softmax begin; () for none
         "bidirectional": False,  # of prefixes
     }
     c.negatives = 0  # symbols drawn in training to stand for the vocabulary; 0 for all of it
@@ -82,6 +85,14 @@ def check(config: ConfigDict) -> None:
             "--config.model.bidirectional: it would see what it is to predict; only with "
             "--config.data.batches=prefixes"
         )
+    cutoffs = (0, *config.model.cutoffs)
+    if any(low >= high for low, high in pairwise(cutoffs)):
+        raise UserError(
+            f"--config.model.cutoffs={config.model.cutoffs}: must rise, such as '(2000, 10000)'"
+        )
+    if config.model.cutoffs and (config.negatives or config.model.tie):
+        other = "negatives" if config.negatives else "model.tie"
+        raise UserError(f"--config.model.cutoffs: not with --config.{other}; leave one of them out")
     for key in ("best.metric", "target.metric"):
         choose(config, key, ("valid_loss", "valid_bpc", ""))
     require(config, "data.most", 2)
@@ -108,7 +119,15 @@ def _check_prefixes(config):
         raise UserError(
             f"--config.data.symbols={config.data.symbols}: prefixes are of words or characters"
         )
-    lacking = ("tie", "dropout_in", "weight_drop", "embed_drop", "activation", "temporal")
+    lacking = (
+        "tie",
+        "cutoffs",
+        "dropout_in",
+        "weight_drop",
+        "embed_drop",
+        "activation",
+        "temporal",
+    )
     for key in (*(f"model.{name}" for name in lacking), "negatives", "kneser_ney"):
         group, _, name = key.rpartition(".")
         if (config[group] if group else config)[name]:
