@@ -177,6 +177,17 @@ def test_contestants_in_one_process_take_turns_and_the_first_round_is_not_timed(
     assert all(len(each) == 2 and min(each) >= 0.001 for each in seconds.values())
 
 
+def test_the_softmax_of_a_large_vocabulary(capsys):
+    sizes = ["--words=9000", "--units=4", "--batch=50", "--window=20", "--rounds=1"]
+    assert cli.run(command.main, ["bench", "softmax", *sizes]) == 0
+    rows = [
+        row.split(" | ") for row in capsys.readouterr().out.splitlines() if row.startswith("| ")
+    ]
+    assert [row[0] for row in rows[2:]] == ["| direct", "| blocks", "| adaptive", "| sampled"]
+    memory = [float(row[4].strip(" |")) for row in rows[2:]]
+    assert memory[0] == 1 and max(memory[1:]) < 0.7
+
+
 def test_a_bank_beside_models_alone(capsys):
     sizes = ["--members=2", "--hidden=4", "--batch=2", "--steps=2", "--rounds=1"]
     assert cli.run(command.main, ["bench", "bank", *sizes]) == 0
@@ -219,8 +230,8 @@ def test_a_saved_result_of_core_keeps_medians_without_rounds(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "give one of core, step, sample, bank, predict"),
-        (["bang"], "give one of core, step, sample, bank, predict"),
+        ([], "give one of core, step, sample, bank, predict, softmax"),
+        (["bang"], "give one of core, step, sample, bank, predict, softmax"),
         (
             ["predict"],
             "--run is missing: the folder of a finished run of language_detection or class",
