@@ -33,14 +33,16 @@ def get_config(variant="docs"):
     generator.kneser_ney = 5
     classifier.optimizer.update({"schedule": "cosine", "final_fraction": 0.01, "warmup_steps": 50})
     classifier.data.update({"buckets": 1, "lowercase": False})
-    classifier.model.update({"dropout_in": 0.5, "dropout_out": 0.5, "embed_drop": 0.3})
+    classifier.model.update({"dropout_in": 0.5, "dropout_out": 0.5, "embed_drop": 0.5})
     classifier.best.update({"metric": "valid_loss", "mode": "min"})
     if variant == "docs":
         c.about = "parts of Python's documentation, written and told apart"
         for g in (common, generator):
-            g.batch_size, g.epochs = 8, 12.0
+            g.batch_size, g.optimizer.learning_rate = 8, 5e-3
             g.model.update({"embed": 128, "hidden": 128})
-        classifier.batch_size, classifier.epochs, classifier.eval_epochs = 32, 10.0, 1.0
+        common.epochs, common.eval_epochs = 20.0, 2.0
+        generator.epochs, generator.optimizer.learning_rate = 10.0, 2e-3
+        classifier.batch_size, classifier.epochs, classifier.eval_epochs = 16, 20.0, 2.0
         classifier.model.update({"embed": 64, "hidden": 64})
     else:
         c.about = "Alice, Sherlock Holmes, maxims and Shakespeare, written and told apart"
@@ -49,6 +51,6 @@ def get_config(variant="docs"):
             g.batch_size, g.negatives = 20, 2000
             g.model.update({"embed": 256, "hidden": 512})
         common.epochs, generator.epochs, generator.eval_epochs = 7.0, 2.0, 0.25
-        classifier.batch_size, classifier.epochs, classifier.eval_epochs = 64, 10.0, 1.0
+        classifier.batch_size, classifier.epochs, classifier.eval_epochs = 64, 4.0, 1.0
         classifier.model.update({"embed": 256, "hidden": 256})
     return c

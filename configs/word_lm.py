@@ -40,7 +40,9 @@ def get_config(variant="docs"):
         c.kneser_ney = 3
         c.results = (("valid_ppl", "valid_kneser_ney_ppl", "Kneser-Ney 3-gram, on the same words"),)
         c.batch_size, c.data.window, c.epochs, c.eval_epochs = 8, 25, 40.0, 1.0
-        c.model.update({"dropout_in": 0.4, "dropout_out": 0.6, "embed_drop": 0.2})
+        c.model.update(
+            {"dropout_in": 0.5, "dropout_out": 0.7, "embed_drop": 0.3, "weight_drop": 0.3}
+        )
     elif variant == "wikitext2_awd":
         # Merity et al. 2018, AWD-LSTM, without its weight decay of 1.2e-6 and its rate by window length.
         c.about = "WikiText-2, the AWD-LSTM of its paper; for a GPU"
