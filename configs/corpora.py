@@ -50,7 +50,10 @@ def get_config(variant="docs"):
         for g in (common, generator):
             g.batch_size, g.negatives = 20, 2000
             g.model.update({"embed": 256, "hidden": 512})
-        common.epochs, generator.epochs, generator.eval_epochs = 7.0, 2.0, 0.25
-        classifier.batch_size, classifier.epochs, classifier.eval_epochs = 64, 4.0, 1.0
+        common.epochs, generator.epochs, generator.eval_epochs = 7.0, 4.0, 0.5
+        generator.optimizer.learning_rate = 2e-3
+        generator.model.update({"dropout_in": 0.5, "dropout_out": 0.6, "weight_drop": 0.2})
+        classifier.batch_size, classifier.epochs, classifier.eval_epochs = 64, 6.0, 1.0
+        classifier.word_drop = 0.3
         classifier.model.update({"embed": 256, "hidden": 256})
     return c
