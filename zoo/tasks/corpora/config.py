@@ -11,7 +11,7 @@ METRICS = {
     "generated_accuracy": Metric("generated sequences named as their own corpus", "share", "higher"),
     "generated_svm_accuracy": Metric("the same, by TF-IDF + SVM", "share", "higher"),
     "generated_copied": Metric("8-grams of generated text that are in the training text", "share", "lower"),
-    "test_ppl": Metric("perplexity on held-out text, mean of corpora", "words", "lower"),
+    "test_ppl": Metric("perplexity on held-out text, mean of corpora", "words to choose among", "lower"),
 }  # fmt: skip
 
 

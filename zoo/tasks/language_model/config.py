@@ -11,8 +11,8 @@ from zoo.tasks import Metric
 METRICS = {
     "valid_loss": Metric("loss on the last tenth of the text", "nats per character", "lower"),
     "valid_bpc": Metric("loss on the validation part", "bits per character", "lower"),
-    "valid_ppl": Metric("perplexity on the validation part", "words", "lower"),
-    "test_ppl": Metric("perplexity on the test part", "words", "lower"),
+    "valid_ppl": Metric("perplexity on the validation part", "words to choose among", "lower"),
+    "test_ppl": Metric("perplexity on the test part", "words to choose among", "lower"),
     "seconds_to_target": Metric(
         "training until that loss is 1.717, where source 002 ends", "seconds", "lower"
     ),
