@@ -1,18 +1,18 @@
 """Word language models.
 
-The numbers that follow a command: the time that training took on 2 CPU cores, and the perplexity to expect on
-the part of the text that is held out (valid_ppl; of wikitext2 test_ppl).
+The numbers that follow a command: the time that training took on 2 CPU cores, and the perplexity to
+expect on the part of the text that is held out (valid_ppl; of wikitext2 test_ppl).
 
-    python train.py --config=configs/word_lm.py                          2.0 min  35.2    Python's documentation
-    python train.py --config=configs/word_lm.py:nursery_rhymes           1.9 min  28.73   The Real Mother Goose
-    python train.py --config=configs/word_lm.py:nursery_rhymes_source    2.3 min  1115    as source 003 does it
-    python train.py --config=configs/word_lm.py:wikitext2                90 min   113.8   beside two others
-    python train.py --config=configs/word_lm.py:wikitext2_awd            for a GPU; not measured
-    python train.py --config=configs/word_lm.py --config.data.path=FILE --run=runs/mine      your own text
+    python train.py --config=configs/word_lm.py                        2.0 min  35.2   Python's documentation
+    python train.py --config=configs/word_lm.py:nursery_rhymes         1.9 min  28.73  The Real Mother Goose
+    python train.py --config=configs/word_lm.py:nursery_rhymes_source  2.3 min  1115   as source 003 does it
+    python train.py --config=configs/word_lm.py:wikitext2              90 min   113.8  beside two others
+    python train.py --config=configs/word_lm.py:wikitext2_awd          for a GPU; not measured
+    python train.py --config=configs/word_lm.py --config.data.path=FILE --run=runs/mine
 
-Source 003 trains on, whatever the held-out part says; and it counts neither the first word of a line nor its
-end, so that its perplexity is of other words than that of nursery_rhymes. How settings were chosen:
-docs/choices.md.
+The last is for your own text. Source 003 trains on, whatever the held-out part says; and it counts neither
+the first word of a line nor its end, so that its perplexity is of other words than that of nursery_rhymes.
+How settings were chosen: docs/choices.md.
 """
 
 from zoo.tasks.language_model.config import defaults
