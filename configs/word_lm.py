@@ -3,7 +3,7 @@
 The numbers that follow a command: the time that training took on 2 CPU cores, and the perplexity to
 expect on the part of the text that is held out (valid_ppl; of wikitext2 test_ppl).
 
-    python train.py --config=configs/word_lm.py                        2.0 min  35.2   Python's documentation
+    python train.py --config=configs/word_lm.py                        2.0 min  35.2   Python's own docs
     python train.py --config=configs/word_lm.py:nursery_rhymes         1.9 min  28.73  The Real Mother Goose
     python train.py --config=configs/word_lm.py:nursery_rhymes_source  2.3 min  1115   as source 003 does it
     python train.py --config=configs/word_lm.py:wikitext2              90 min   113.8  beside two others
