@@ -374,6 +374,8 @@ def test_a_change_of_the_embedding_is_as_large_as_asked_and_for_the_worse(config
     moved = []
 
     class Spy:
+        activation = temporal = 0.0
+
         def apply(self, params, given, *args, method, **options):
             if method == "of_vectors":
                 moved.append(given)

@@ -117,7 +117,7 @@ def test_texts_that_cannot_be_read_are_told(capsys, tmp_path):
     assert "binary" in error("binary.bin", b"ab\0c" * 999)
     assert "0xe9 at byte 6" in error("latin.txt", "Alice \xe9tait".encode("latin-1") * 99)
     assert "1 character" in error("one.txt", b"a")
-    assert "is a directory" in error(".")
+    assert "a folder is several corpora" in error(".")
     os.mkfifo(tmp_path / "pipe")
     assert "pipe" in error("pipe")
     assert "device" in train_fails(capsys, tmp_path, "--config.data.path=/dev/zero")

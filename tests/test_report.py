@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from zoo import cli, report
+from zoo import config as configs
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = json.loads((ROOT / "runs/reference.json").read_text(encoding="utf-8"))
@@ -40,7 +41,8 @@ def test_every_row_has_a_cell_for_every_column_and_none_is_empty():
 
 def test_a_table_has_the_words_of_its_task_and_tables_are_in_the_order_of_their_titles():
     titles = re.findall(r"^\*\*(.*)\*\*$", report.tables(ENTRIES), re.MULTILINE)
-    assert len(titles) == len({name.partition(":")[0] for name in ENTRIES if ":" in name}) - 1
+    names = {name.partition(":")[0] for name in ENTRIES if ":" in name}
+    assert len(titles) == len({configs.load(f"{ROOT}/configs/{name}.py").task for name in names})
     assert titles == sorted(titles)
 
 

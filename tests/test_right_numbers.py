@@ -110,7 +110,7 @@ def test_a_product_then_errors_then_their_means(rows):
 def test_loss_and_gradient_of_a_language_model(name, vocab):
     c = load(name)
     task = tasks.make(c)
-    task.model = LanguageModel(vocab=vocab, **c.model.to_dict())
+    task.model = task.model.clone(vocab=vocab)
     params, wide = random_params(task)
     rng = np.random.default_rng(1)
     tokens = rng.integers(vocab, size=(c.batch_size, c.data.window + 1))
