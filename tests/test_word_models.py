@@ -110,6 +110,9 @@ def test_negatives_stand_for_the_vocabulary_in_training_alone(config):
     )
     mean = float(each(keys).mean())  # a little less: the mean of a logarithm
     assert 0.93 * want < mean < want
+    jax.jit(lambda key: task.loss(params, task.carry(), batch, key)[0]["loss"].total)(
+        keys[0]
+    )  # once more
     assert task.evaluate(params, "valid").metrics == whole.evaluate(params, "valid").metrics
 
 

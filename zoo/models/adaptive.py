@@ -22,7 +22,7 @@ from jax.nn.initializers import glorot_uniform
 from zoo.models import softmax
 from zoo.unroll.steps import varying
 
-_ROWS = 128  # of a block
+_ROWS = 64  # of a block: fewer are too thin for a product, more are filled up in vain
 
 
 class Tail(NamedTuple):

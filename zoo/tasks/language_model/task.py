@@ -212,7 +212,8 @@ class LanguageModelTask(Task):
         options = {"train": True, "rngs": {"dropout": key}, "method": "nats"}
         if 0 < self.config.negatives < self.vocabulary.size:
             drawn = jax.random.fold_in(key, _NEGATIVES)
-            options["negatives"] = draw(drawn, *self._chances, self.config.negatives)
+            given = map(jnp.asarray, self._chances)
+            options["negatives"] = draw(drawn, *given, self.config.negatives)
         size = jnp.float32(inputs.size)
         if "length" in batch:
             options["lengths"] = jnp.full(len(inputs), batch["length"])
@@ -228,7 +229,7 @@ class LanguageModelTask(Task):
         ids = np.concatenate([tokens["train"] for tokens in self._tokens])
         each = chances(np.bincount(ids, minlength=self.vocabulary.size))
         # Summed here: XLA would sum a constant while it compiles, for seconds.
-        return jnp.asarray(each), jnp.asarray(np.cumsum(each, dtype=np.float64), jnp.float32)
+        return each, np.cumsum(each, dtype=np.float64).astype(np.float32)
 
     def evaluate(self, params, split):
         """Metrics of a split, (N,) of a bank; of "train", which is evaluated once, those of a Kneser-Ney
