@@ -257,6 +257,14 @@ def test_a_prefix_ends_before_the_word_that_follows_it(config):
     assert "\n" not in line and "\ufffd" not in line
 
 
+def test_prefixes_of_a_text_without_lines_are_refused(config, tmp_path):
+    (tmp_path / "line.txt").write_text("a b c " * 90)
+    config.data.update({"batches": "prefixes", "path": str(tmp_path / "line.txt")})
+    config.model.tie, config.kneser_ney = False, 0
+    with pytest.raises(UserError, match="the training part is one line"):
+        tasks.make(config).describe_data()
+
+
 def test_a_run_of_words_trains_samples_and_starts_another(config, tmp_path, capsys):
     import train
 

@@ -25,8 +25,9 @@ _PARTS_OF_DOCS = {
 }
 
 
-def read_text(path: str | os.PathLike, encoding: str = "utf-8") -> str:
-    """The text of a file; a byte-order mark is dropped, CRLF and lone CR become LF.
+def read_text(path: str | os.PathLike, encoding: str = "utf-8", remedy: str = "") -> str:
+    """The text of a file; a byte-order mark is dropped, CRLF and lone CR become LF. ``remedy`` says what
+    else can be done about a file that is not UTF-8.
 
     Raises DataError where the file is missing, empty, unreadable or not a regular file, and where
     it is not text in ``encoding``: the offset of the first wrong byte counts from 0, in bytes of the
@@ -39,7 +40,7 @@ def read_text(path: str | os.PathLike, encoding: str = "utf-8") -> str:
         raise DataError(f"--config.data.encoding={encoding}: no encoding of this name") from None
     content = read_bytes(path)
     if is_utf8:
-        return decode_text(content, name)
+        return decode_text(content, name, remedy)
     try:
         return decode_text(content.decode(encoding).encode("utf-8", "surrogatepass"), name)
     except UnicodeDecodeError as error:
@@ -49,7 +50,7 @@ def read_text(path: str | os.PathLike, encoding: str = "utf-8") -> str:
         ) from None
 
 
-def decode_text(content: bytes, name: str) -> str:
+def decode_text(content: bytes, name: str, remedy: str = "") -> str:
     """What ``read_text`` makes of the bytes of a file in UTF-8; ``name`` is what errors call it.
 
     Raises DataError where they are no UTF-8 text.
@@ -65,7 +66,7 @@ def decode_text(content: bytes, name: str) -> str:
         at = error.start
         raise DataError(
             f"{name} is not UTF-8 (0x{content[at]:02x} at byte {at}, {error.reason}): "
-            "convert it to UTF-8, or declare what it is, as in --config.data.encoding=iso-8859-1"
+            f"convert it to UTF-8{remedy}"
         ) from None
     text = prepare(text.removeprefix("\ufeff"), lowercase=False)
     if not text and not content:
@@ -129,7 +130,8 @@ def corpus(
     Raises DataError for an unknown name, and where the text cannot be had or read.
     """
     if path is not None:
-        text = read_text(path, encoding)
+        remedy = ", or declare what it is, as in --config.data.encoding=iso-8859-1"
+        text = read_text(path, encoding, remedy)
     elif name == "docs" or name in _PARTS_OF_DOCS:
         text = _docs(_PARTS_OF_DOCS.get(name))
     elif name not in registry.names():

@@ -54,15 +54,16 @@ def texts(config: ConfigDict) -> dict[str, dict[str, str]]:
                     f"corpus {name!r}: its {part} part has fewer than {d.length} words; give a longer "
                     "text, or --config.data.length smaller"
                 )
-    for remark in collection.remarks(parts):
-        print(f"note: {remark}; nothing can tell them apart", file=sys.stderr)
     return parts
 
 
 def describe_data(config: ConfigDict) -> dict:
-    """What a run keeps of its data: digest, and the sequences of each corpus and part."""
-    digest, about = hashlib.sha256(), {}
-    for name, parts in texts(config).items():
+    """What a run keeps of its data: digest, and the sequences of each corpus and part. Says where two are
+    the same."""
+    digest, about, found = hashlib.sha256(), {}, texts(config)
+    for remark in collection.remarks(found):
+        print(f"note: {remark}; nothing can tell them apart", file=sys.stderr)
+    for name, parts in found.items():
         for text in parts.values():
             digest.update(text.encode("utf-8", "surrogatepass"))
         about[name] = {

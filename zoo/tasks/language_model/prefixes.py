@@ -57,14 +57,21 @@ class PrefixTask(LanguageModelTask):
 
     @cached_property
     def _rows(self):
-        line_break = self.vocabulary.encode("\n")[0]
-        rows = {part: prefixes(ids, line_break) for part, ids in self._tokens[0].items()}
+        rows = {part: prefixes(ids, self._line_break) for part, ids in self._tokens[0].items()}
         if (n := len(rows["train"].first)) < self.config.batch_size:
             raise DataError(
                 f"the training part has {n} prefixes; batch_size {self.config.batch_size} needs as many: "
                 "use a longer text, or --config.batch_size smaller"
             )
         return rows
+
+    @property
+    def _line_break(self):
+        if self.vocabulary.unknown("\n"):
+            raise DataError(
+                "the training part is one line: prefixes are of lines; give a text of several"
+            )
+        return self.vocabulary.encode("\n")[0]
 
     def describe_data(self):
         counts = {part: len(rows.first) for part, rows in self._rows.items()}
@@ -119,8 +126,7 @@ class PrefixTask(LanguageModelTask):
         return self.config.data.window, self.vocabulary.size
 
     def _continued(self, params, start, length, num=1, seed=0, **settings):
-        window, padding = self._sizes
-        line_break = self.vocabulary.encode("\n")[0]
+        (window, padding), line_break = self._sizes, self._line_break
         start = start[start != line_break][-window:]
         tokens = np.full(window, padding, np.int32)
         tokens[window - len(start) :] = start

@@ -68,13 +68,13 @@ class LanguageModelTask(Task):
     @cached_property
     def corpora(self) -> tuple[str, ...]:
         """The names of the corpora, each with a model of its own; () for one text and one model."""
-        names = collection.names(self.config.data.path, self.config.data.corpora)
-        if names and self.config.data.batches != "chunks":
+        found = collection.names(self.config.data.path, self.config.data.corpora)
+        if found and self.config.data.batches != "chunks":
             raise UserError(
                 f"--config.data.path={self.config.data.path}: a folder is several corpora, which are read "
                 "in chunks; add --config.data.batches=chunks"
             )
-        return names
+        return found
 
     @property
     def members(self) -> int:
