@@ -183,6 +183,13 @@ def test_an_empty_corpus_is_named_and_the_same_text_twice_is_said(tmp_path, text
         stages.describe_data(configured(tmp_path))
 
 
+def test_texts_that_cannot_be_used_leave_no_folder(texts, tmp_path, capsys):
+    argv = arguments(texts, tmp_path / "run", **{"data.length": 2000})
+    assert cli.run(train.main, argv) == 2
+    assert "has fewer than 2000 words" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_task_of_several_stages_is_no_single_task(texts):
     with pytest.raises(UserError, match="corpora is several trainings"):
         tasks.make(configured(texts))

@@ -316,7 +316,7 @@ def test_mistakes_are_told(config, settings, said):
 def test_a_text_without_blanks_is_one_word_and_another_script_is_read(config, tmp_path):
     (tmp_path / "huge.txt").write_text("x" * 5000)
     config.data.path = str(tmp_path / "huge.txt")
-    with pytest.raises(UserError, match="has 1 words"):
+    with pytest.raises(UserError, match=r"1 word.* in 3500 characters, .*symbols=characters"):
         tasks.make(config).describe_data()
     (tmp_path / "right.txt").write_text("שלום עולם. מה שלומך?\n" * 40, encoding="utf-8")
     config.data.path = str(tmp_path / "right.txt")

@@ -28,9 +28,10 @@ def complete(config: ConfigDict, run: Path, train) -> int:
     train: (config, folder) -> exit code, of one training
     """
     recipe = of(config)
+    data = recipe.describe_data(config)  # what cannot be used is told before there is a folder
     held = folder.open_folder(run)
     try:
-        folder.check(run, config, recipe.describe_data(config))
+        folder.check(run, config, data)
         for name in recipe.NAMES:
             print(f"stage {name}: {run / name}", file=sys.stderr)
             if code := train(recipe.make(name, config, run), run / name):

@@ -38,6 +38,7 @@ from zoo.tasks.protocol import Evaluation, Sum, Task, merged
 
 _NEGATIVES = 6000  # what their key is drawn from the dropout key for
 _OF_WORDS = ("words", "tokenised")
+_LONG = 100  # characters of a word, on the mean: then it is none
 
 
 def of(config: ConfigDict) -> type["LanguageModelTask"]:
@@ -119,6 +120,12 @@ class LanguageModelTask(Task):
         c, all_of_them = self.config, []
         for name, parts in zip(self.corpora or ("",), self._texts, strict=True):
             tokens = {part: self.vocabulary.encode(text) for part, text in parts.items()}
+            size, count = len(parts["train"]), len(tokens["train"])
+            if self._unit == "word" and size > _LONG * count:
+                raise UserError(
+                    f"the training part has {count} word(s) in {size} characters, hardly any blanks; add "
+                    "--config.data.symbols=characters"
+                )
             batch = 1 if name else c.batch_size
             sizes = len(tokens["train"]), len(tokens["valid"]), batch, c.data.window
             batches.check_size(*sizes, f"{self._unit}s", name)
