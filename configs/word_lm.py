@@ -73,7 +73,7 @@ def get_config(variant="docs"):
             ("test_ppl", "test_kneser_ney_ppl", "Kneser-Ney 5-gram, on the same words"),
             ("test_ppl", 65.8, "AWD-LSTM, 33 million parameters, 750 epochs of a GPU, published"),
         )
-        c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 35, 10.0, 2.0
+        c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 35, 9.0, 3.0
         c.negatives = 2000
         c.model.update({"layers": 2, "dropout": 0.2, "dropout_in": 0.1, "dropout_out": 0.3})
     return c
