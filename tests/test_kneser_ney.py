@@ -5,7 +5,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from zoo.tasks.kneser_ney import FALLBACK, discounts, fit, log_p
+from zoo.tasks.adaptive_kneser_ney import Reader
+from zoo.tasks.kneser_ney import FALLBACK, best_order, discounts, fit, log_p
 
 V = 7
 
@@ -116,3 +117,60 @@ def test_an_id_that_is_not_in_the_vocabulary_is_refused(ids):
         log_p(fit([0, 1], 2, V), [], ids)
     with pytest.raises(ValueError, match="order is 1 or more, not 0"):
         fit([0, 1], 0, V)
+
+
+def counting_on(ids, order, history, test):
+    """log P of each symbol of ``test`` with the counts of all before it, and the discounts of ``ids``."""
+    grams = {order: Counter(tuple(ids[i : i + order]) for i in range(len(ids) - order + 1))}
+    for k in range(1, order):
+        longer = {tuple(ids[i : i + k + 1]) for i in range(len(ids) - k)}
+        grams[k] = Counter(gram[1:] for gram in longer)
+
+    def count(whole, i):
+        for k in range(order, 0, -1):
+            gram = tuple(whole[i + 1 - k : i + 1])
+            grams[k][gram] += 1
+            if grams[k][gram] > 1:
+                break
+
+    start = fit(np.array(ids), order, V)
+    D = [o.discount for o in start.orders]
+    whole, out = [*history, *test], []
+    for i in range(len(history), len(whole)):
+        p = 1 / V
+        for k in range(1, order + 1):
+            context = tuple(whole[i + 1 - k : i])
+            after = {g: c for g, c in grams[k].items() if g[:-1] == context}
+            if after:
+                c = after.get((*context, whole[i]), 0)
+                left = sum(D[k - 1][min(c, 3)] for c in after.values())
+                p = (max(c - D[k - 1][min(c, 3)], 0) + left * p) / sum(after.values())
+        out.append(np.log(p))
+        count(whole, i)
+    return out
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_counts_go_on_while_it_reads(order):
+    ids, test = text(0, 200), np.append(text(1, 60), V - 1)
+    history = ids[-5:]
+    expected = counting_on(ids.tolist(), order, history.tolist(), test.tolist())
+    reader = Reader(fit(ids, order, V), history)
+    # in pieces, of which one is empty
+    got = np.concatenate([reader.log_p(test[a:b]) for a, b in ((0, 9), (9, 9), (9, 40), (40, 61))])
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_before_anything_was_read_twice_it_is_the_model_itself():
+    ids, test = text(0), text(1, 30)
+    model = fit(ids, 3, V)
+    for i in range(len(test)):
+        history = np.append(ids, test[:i])
+        one = Reader(model, history).log_p(test[i : i + 1])
+        assert one == pytest.approx(log_p(model, history, test[i : i + 1]), rel=1e-12)
+
+
+def test_the_order_is_the_one_that_says_most_of_the_last_tenth():
+    ids = np.tile(np.arange(V - 1), 50)  # two symbols tell the next one as well as one
+    assert best_order(ids, V, (1, 2)) == 2
+    assert best_order(ids[:5], V) == 5

@@ -106,6 +106,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
         label: Array | None = None,
         negatives: tuple[Array, Array] | None = None,
         lengths: Array | None = None,
+        resets: Array | None = None,
         *,
         train: bool = False,
     ) -> tuple[Any, Array]:
@@ -115,8 +116,9 @@ class LanguageModel(stacked.Stacked, nn.Module):
         negatives: symbols that stand for the whole vocabulary, and the log of how often each symbol is
                    expected among them: an estimate, see ``zoo.models.softmax.sampled_cross_entropy_of``
         lengths:   (B,) of the sequences: the carry is that after so many symbols
+        resets:    (B, T) booleans; where True, the symbol is read without a past
         """
-        carry, ys = self._read(tokens, carry, label, train, lengths)
+        carry, ys = self._read(tokens, carry, label, train, lengths, resets)
         if self.cutoffs:
             return carry, adaptive.cross_entropy_of(self.adaptive, ys, targets)
         if negatives is not None:
@@ -153,7 +155,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
         others, ys = stack(self._cell, self.stack[1:], ys, carry[1:])
         return (first, *others), ys[0] @ self._kernel + self.bias[None]
 
-    def _read(self, tokens, carry, label, train, lengths=None):
+    def _read(self, tokens, carry, label, train, lengths=None, resets=None):
         """(carry, outputs of the last layer (B, T, H))."""
         layers, between = self.stack, None
         xs = self.embedding[tokens.T] if self.embed else jax.nn.one_hot(tokens.T, self.vocab)
@@ -176,6 +178,8 @@ class LanguageModel(stacked.Stacked, nn.Module):
             xs = locked_dropout(jax.random.fold_in(key, _INPUT), xs, self.dropout_in)
             between = jax.random.fold_in(key, _BETWEEN)
         options = {} if lengths is None else {"lengths": lengths}
+        if resets is not None:
+            options["resets"] = resets.T
         carry, ys = stack(
             self._cell, layers, xs, carry, dropout=self.dropout, key=between, **options
         )

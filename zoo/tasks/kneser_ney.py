@@ -33,6 +33,8 @@ class Order(NamedTuple):
     """
 
     keys: np.ndarray  # (n,) int64, sorted
+    counts: np.ndarray  # (n,) c
+    discount: np.ndarray  # (4,) what is subtracted from a count of 0, 1, 2, and 3 or more
     share: np.ndarray  # (n,) max(c - D, 0) / sum: what the order itself gives to the last word
     left: np.ndarray  # (contexts,) what goes to the next lower order; 1 after an unseen context
 
@@ -94,14 +96,32 @@ def log_p(model: KneserNey, history: np.ndarray, ids: np.ndarray) -> np.ndarray:
     p = np.full(len(text), 1 / model.vocab)
     # which (k - 1)-gram stands before each word; -1: one that was never seen
     context = np.zeros(len(text), np.int64)
-    for keys, share, left in model.orders:
-        key = context * model.vocab + text
-        found = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-        seen = (context >= 0) & (keys[found] == key) if len(keys) else np.zeros(len(text), bool)
-        p *= np.append(left, 1)[context]  # -1 reads the 1 at the end
-        p[seen] += share[found[seen]]
-        context = np.append(-1, np.where(seen, found, -1))[:-1]
+    for order in model.orders:
+        found = looked_up(order, context, text, model.vocab)
+        p *= np.append(order.left, 1)[context]  # -1 reads the 1 at the end
+        p += np.append(order.share, 0)[found]
+        context = np.append(-1, found)[:-1]
     return np.log(p[len(before) :])
+
+
+def looked_up(order: Order, contexts: np.ndarray, ids: np.ndarray, vocab: int) -> np.ndarray:
+    """(M,) the place among the n-grams of an order of each of ``ids`` (M,) after its context (M,), a place
+    among those of the next lower order; -1 for an n-gram that was never seen, as for such a context."""
+    if not len(order.keys):
+        return np.full(len(ids), -1)
+    key = contexts * vocab + ids
+    found = np.minimum(np.searchsorted(order.keys, key), len(order.keys) - 1)
+    return np.where((contexts >= 0) & (order.keys[found] == key), found, -1)
+
+
+def best_order(ids: np.ndarray, vocab: int, orders=(5, 6, 7, 8, 10)) -> int:
+    """The order that says most of the last tenth of a text ``ids`` (N,), after a fit on the rest; for a text
+    of fewer than 20 ids the lowest."""
+    cut = len(ids) - len(ids) // 10
+    if len(ids) < 20:
+        return min(orders)
+    losses = {n: -log_p(fit(ids[:cut], n, vocab), ids[:cut], ids[cut:]).mean() for n in orders}
+    return min(losses, key=losses.get)
 
 
 def _checked(ids, vocab):
@@ -113,8 +133,10 @@ def _checked(ids, vocab):
 
 def _smoothed(keys, contexts, counts, size):
     """The Order of n-grams with these keys, ``contexts`` (n,) in [0, size) and counts (n,)."""
-    discount = discounts(counts)[np.minimum(counts, 3)]
+    each = discounts(counts)
+    discount = each[np.minimum(counts, 3)]
     total = np.bincount(contexts, counts, size)
     left = np.bincount(contexts, discount, size)
     left = np.where(total > 0, left / np.maximum(total, 1), 1)
-    return Order(keys, np.maximum(counts - discount, 0) / np.maximum(total, 1)[contexts], left)
+    share = np.maximum(counts - discount, 0) / np.maximum(total, 1)[contexts]
+    return Order(keys, counts, each, share, left)

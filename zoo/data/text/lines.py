@@ -71,14 +71,14 @@ def _lines(file):
     while chunk := file.read1(1 << 16):
         *whole, rest = chunk.split(b"\n")
         for i, line in enumerate(whole):
-            yield b"".join([*begun, line]), i + 1 < len(whole) or _ready(file)
+            yield b"".join([*begun, line]), i + 1 < len(whole) or ready(file)
             begun = []
         begun.append(rest)
     if any(begun):
         yield b"".join(begun), False
 
 
-def _ready(file):
+def ready(file):
     try:
         return bool(select.select([file], [], [], 0)[0])
     except (OSError, ValueError):  # no file of the system
