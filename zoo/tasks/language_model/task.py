@@ -299,7 +299,7 @@ class LanguageModelTask(Task):
 
         Raises UserError that names what is unseen, and for a member that is not there.
         """
-        params = self._of(params, member)
+        params = self.of_member(params, member)
         c = self.config
         prompt = corpus.prepare(prompt, c.data.lowercase)
         prompt = words.separated(prompt) if c.data.symbols == "tokenised" else prompt
@@ -322,13 +322,14 @@ class LanguageModelTask(Task):
     def written(self, params, member: str = "", **settings) -> np.ndarray:
         """Ids (num, length) after a line break; ``settings`` are those of ``zoo.generate.generate_ids``."""
         start = self.vocabulary.encode(default_prompt(self.vocabulary))
-        return self._continued(self._of(params, member), start, **settings)
+        return self._continued(self.of_member(params, member), start, **settings)
 
     def _continued(self, params, start, **settings):
         """Ids (num, length) that come after ids (N,)."""
         return generate_ids(self.model, params, self.vocabulary, start, **settings)
 
-    def _of(self, params, member):
+    def of_member(self, params, member: str = ""):
+        """The parameters of the model of a corpus. Raises UserError for one that is not there."""
         if member and not (self.members and member in self.corpora):
             known = ", ".join(self.corpora * bool(self.members)) or "one model alone; leave it out"
             raise UserError(f"--member={member}: this run has {known}")
@@ -338,6 +339,12 @@ class LanguageModelTask(Task):
             raise UserError(f"--member is missing: one of {', '.join(self.corpora)}")
         i = self.corpora.index(member)
         return jax.tree.map(lambda a: a[i], params)
+
+    def training_ids(self, member: str = "") -> np.ndarray:
+        """Ids (N,) of the training part, of a bank that of a member; the text is read again."""
+        if not self.members:
+            return self.data("train")
+        return self._tokens[self.corpora.index(member)]["train"]
 
     @property
     def _unit(self):

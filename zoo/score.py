@@ -1,0 +1,166 @@
+"""How probable a text is to a language model: JSON lines on stdout, one for each line of the text.
+
+python -m zoo.score --run=runs/char_lm --input=text.txt
+echo "to be or not to be" | python -m zoo.score --run=runs/char_lm
+python -m zoo.score --run=runs/char_lm --input=text.txt --whole --dynamic
+python -m zoo.score --run=runs/char_lm --input=text.txt --picture=surprise.png
+
+tokens, characters and unknown count the symbols that were scored, the characters, and the symbols that
+training never saw (they are scored as the unknown one). nats is minus the log-probability of the whole,
+nats_per_token its mean, bits_per_character the same in bits for each character. A line is scored without
+its line break, as if it stood after one; an empty line has 0 tokens and no means (null).
+
+--whole scores the text as one, line breaks included, with the state carried from the beginning to the end.
+
+--dynamic lets the parameters follow the text (dynamic evaluation, Krause et al. 2018). Its figures begin
+with dynamic_; beside them stand those of a Kneser-Ney model that goes on counting, adaptive_kneser_ney_.
+Both need the training text of the run.
+
+--per_token writes a row for each symbol, with its probability, before the row of its line.
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from zoo import cli
+from zoo.errors import UserError
+
+_DYNAMIC = ("dynamic_rate", "dynamic_decay", "dynamic_segment")
+
+
+def main(argv):
+    values = flags.FlagValues()
+    define = {"flag_values": values}
+    flags.DEFINE_string("run", None, "folder of a finished run", **define)
+    flags.DEFINE_string("input", None, "text to score; - or left out for standard input", **define)
+    flags.DEFINE_boolean("whole", False, "one text, with the state carried from line to line", **define)
+    flags.DEFINE_boolean("dynamic", False, "let the parameters follow the text, too", **define)
+    flags.DEFINE_float("dynamic_rate", None, "step of a parameter; the default is the zoo's", **define)
+    flags.DEFINE_float("dynamic_decay", None, "pull back to the trained parameters", **define)
+    flags.DEFINE_integer("dynamic_segment", None, "symbols a step", **define)
+    flags.DEFINE_boolean("per_token", False, "a row for each symbol, too", **define)
+    flags.DEFINE_string("picture", None, "PNG file to write: the text shaded by surprise", **define)
+    flags.DEFINE_string("member", None, "of a run of several corpora, the one whose model reads",
+                        **define)  # fmt: skip
+    if cli.parse(values, argv, __doc__) is None:
+        return 0
+    if values.run is None:
+        raise UserError("--run is missing: the folder of a finished run, such as runs/char_lm")
+    settings = _settings(values)
+
+    from zoo.runs.load import load
+    from zoo.tasks.language_model import score
+
+    _, params, task = load(Path(values.run), "language_model", use="generate")
+    score.check(task)
+    return _score(values, task, params, settings)
+
+
+def _score(values, task, params, settings):
+    """Prints the rows as they are known."""
+    from zoo.data.text import stream
+    from zoo.tasks.language_model import score, shades
+
+    path = values.input if values.input not in (None, "-") else None
+    try:
+        file = open(path, "rb") if path else sys.stdin.buffer  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise UserError(f"--input={path}: {error.strerror}") from None
+    shown, line, total = [], _Sums(), _Sums()
+    with file:
+        pieces = stream.pieces(file, path or "standard input")
+        options = {"whole": values.whole, "member": values.member or "", "settings": settings}
+        for part in score.score(task, params, pieces, **options):
+            if part.first:
+                line = _Sums()
+            for sums in (line, total):
+                sums.add(part, task.vocabulary.unknown_ids)
+            if values.per_token:
+                _print(_tokens(task, part))
+            if values.picture is not None and len(shown) < shades.MOST:
+                shown += shades.symbols(task.vocabulary, part, len(shown))
+            if part.last:
+                _print([{"line": part.line} | line.row()])
+    if not values.whole:
+        print(f"all lines: {_words(total.row())}", file=sys.stderr)
+    if values.picture is not None:
+        shades.draw(Path(values.picture), shown)
+        print(f"the picture: {values.picture}", file=sys.stderr)
+    return 0
+
+
+class _Sums:
+    """Sums over symbols."""
+
+    def __init__(self):
+        self.tokens = self.characters = self.unknown = 0
+        self.nats = {}
+
+    def add(self, part, unknown_ids):
+        import numpy as np
+
+        self.tokens += len(part.ids)
+        self.characters += part.characters
+        self.unknown += int(np.isin(part.ids, unknown_ids).sum())
+        for name, nats in part.nats.items():
+            self.nats[name] = self.nats.get(name, 0.0) + float(np.sum(nats, dtype=np.float64))
+
+    def row(self):
+        row = {"tokens": self.tokens, "characters": self.characters, "unknown": self.unknown}
+        for name, nats in (self.nats or {"": 0.0}).items():
+            name = f"{name}_" if name else ""
+            bits = nats / math.log(2)
+            row |= {f"{name}nats": nats}
+            row |= {f"{name}nats_per_token": nats / self.tokens if self.tokens else None}
+            row |= {f"{name}bits_per_character": bits / self.characters if self.tokens else None}
+        return row
+
+
+def _tokens(task, part):
+    """A row for each symbol."""
+    for i, token in enumerate(part.ids):
+        row = {"line": part.line, "token": task.vocabulary.decode(part.ids[i : i + 1])}
+        if token in task.vocabulary.unknown_ids:
+            row["unknown"] = True
+        for name, nats in part.nats.items():
+            name = f"{name}_" if name else ""
+            row |= {f"{name}probability": math.exp(-nats[i]), f"{name}nats": float(nats[i])}
+        yield row
+
+
+def _words(row):
+    """The means of a row, for people."""
+    means = {name: value for name, value in row.items() if name.endswith(("_token", "_character"))}
+    counts = f"{row['tokens']:,} tokens, {row['unknown']:,} of them unknown"
+    known = [f"{name} {value:.4f}" for name, value in means.items() if value is not None]
+    return "; ".join([counts, *known])
+
+
+def _print(rows):
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False))
+    sys.stdout.flush()
+
+
+def _settings(values):
+    """Those of dynamic evaluation; None without it."""
+    from zoo.tasks.language_model.dynamic import Settings
+
+    given = {name: values[name].value for name in _DYNAMIC if values[name].value is not None}
+    if given and not values.dynamic:
+        raise UserError(f"--{next(iter(given))}: goes with --dynamic; add it")
+    for name, value in given.items():
+        low = 1 if name == "dynamic_segment" else 0
+        if not low <= value < math.inf:
+            raise UserError(f"--{name}={value}: must be a number of at least {low}")
+    if not values.dynamic:
+        return None
+    return Settings(**{name.removeprefix("dynamic_"): value for name, value in given.items()})
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,137 @@
+"""What ``zoo.score`` says of a text by a language model: nats of every symbol, in parts of lines."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.text import corpus
+from zoo.data.text.stream import Piece, whole_lines
+from zoo.errors import UserError
+from zoo.generate import default_prompt
+from zoo.tasks import adaptive_kneser_ney, kneser_ney
+from zoo.tasks.language_model import dynamic
+from zoo.tasks.language_model.scoring import LONG, Reader
+
+_SYMBOLS = 1 << 17  # of lines that wait to be read side by side, at most
+_BY_PARTS = ("characters", "bytes")  # others need whole lines: a part could end inside of a word
+
+
+class Part(NamedTuple):
+    """Symbols of a line that follow each other.
+
+    line:       its number, from 1; of a whole text 1
+    ids:        (N,)
+    characters: of the text, as the model reads it
+    first:      whether the line begins with it
+    last:       whether the line ends with it
+    nats:       name -> (N,): "" of the model, "dynamic" and "adaptive_kneser_ney" where they were asked for
+    """
+
+    line: int
+    ids: np.ndarray
+    characters: int
+    first: bool
+    last: bool
+    nats: dict[str, np.ndarray]
+
+
+def check(task) -> None:
+    """Raises UserError for a model that does not read symbol by symbol."""
+    if not hasattr(task.model, "nats"):
+        raise UserError(
+            f"--run: its model reads windows ({task.config.data.batches}), one for each symbol; "
+            "zoo.score is for models that read on: data.batches=lanes or chunks"
+        )
+
+
+def score(
+    task,
+    params,
+    pieces: Iterable[Piece],
+    *,
+    whole: bool = False,
+    member: str = "",
+    settings: dynamic.Settings | None = None,
+) -> Iterator[Part]:
+    """The parts of a text with their nats, in its order.
+
+    whole:    one text with line breaks; else lines that know nothing of each other, without them
+    settings: of dynamic evaluation, which then goes beside the model, as does a Kneser-Ney model that goes
+              on counting; both need the training text of the run
+    """
+    params = task.of_member(params, member)
+    if task.vocabulary.kind not in _BY_PARTS:
+        pieces = whole_lines(pieces)
+    parts = _whole(task, pieces) if whole else _lines(task, pieces)
+    start = int(task.vocabulary.encode(default_prompt(task.vocabulary))[0])
+    plain = Reader(task.model, params, start)
+    if settings is None:
+        yield from _plain(plain, parts)
+        return
+    train = task.training_ids(member)
+    if len(train) <= settings.segment:
+        raise UserError(f"--dynamic: the training text has {len(train)} symbols, too few")
+    follower = dynamic.Reader(task.model, params, start, train, settings)
+    size = task.vocabulary.size
+    model = kneser_ney.fit(train, kneser_ney.best_order(train, size), size)
+    counting = adaptive_kneser_ney.Reader(model, np.array([start]))
+    for part, _ in parts:
+        if part.first and not whole and part.line > 1:
+            counting.log_p(np.array([start]))
+        nats = {
+            "": plain.follow(part.ids, part.first),
+            "dynamic": follower.follow(part.ids, part.first),
+            "adaptive_kneser_ney": -counting.log_p(part.ids),
+        }
+        yield part._replace(nats=nats)
+
+
+def _plain(reader, parts):
+    """Short lines side by side, others alone."""
+    held, symbols = [], 0
+    for part, waits in parts:
+        if part.first and part.last and len(part.ids) <= LONG:
+            held.append(part)
+            symbols += len(part.ids) + 1
+            if symbols < _SYMBOLS and not waits:
+                continue
+            part = None
+        yield from _together(reader, held)
+        held, symbols = [], 0
+        if part:
+            yield part._replace(nats={"": reader.follow(part.ids, part.first)})
+    yield from _together(reader, held)
+
+
+def _together(reader, held):
+    if not held:
+        return
+    for part, nats in zip(held, reader.lines([part.ids for part in held]), strict=True):
+        yield part._replace(nats={"": nats})
+
+
+def _whole(task, pieces):
+    """(Part, whether more has to be waited for) of a text."""
+    first = True
+    for piece in pieces:
+        text = piece.text + "\n" * piece.ended
+        yield _part(task, 1, text, first, False), piece.waits
+        first = False
+    yield Part(1, np.zeros(0, np.int32), 0, first, True, {}), True
+
+
+def _lines(task, pieces):
+    """The same of lines. A line that came in parts is put together, unless it is long."""
+    begun, first = "", True
+    for piece in pieces:
+        begun += piece.text
+        if not piece.last and len(begun) <= LONG:
+            continue
+        yield _part(task, piece.line, begun, first, piece.last), piece.waits
+        begun, first = "", piece.last
+
+
+def _part(task, line, text, first, last):
+    text = corpus.prepare(text, task.config.data.lowercase)
+    return Part(line, task.vocabulary.encode(text), len(text), first, last, {})
