@@ -1,6 +1,6 @@
 """Sampling: model, vocabulary and prompt to text, the whole loop on the device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,8 @@ from zoo import random
 from zoo.data.text.tokenizers import Tokenizer
 from zoo.models import LanguageModel
 
-_BLOCK = 64  # steps whose noise is drawn at once
+BLOCK = 64  # symbols that are drawn at once
+_BRIEF, _PROMPT = 16, 512  # symbols of a prompt that are read at once: few shapes, few programs
 
 
 def restrict(logits: Array, temperature: Array, top_k: Array, top_p: Array) -> Array:
@@ -63,10 +64,23 @@ def generate(
 
     A symbol that must not be drawn gets logits of -inf in ``apply`` and in ``logits``.
     """
+    cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
+
+    def block(state, at):
+        return draw(apply, *state, key, at, *cuts)
+
+    starts = jnp.arange(0, max(length, 1), BLOCK)
+    _, tokens = lax.scan(block, (carry, logits), starts)
+    return tokens.swapaxes(0, 1).reshape(len(logits), -1)[:, :length]
+
+
+def draw(
+    apply, carry, logits, key, at, temperature, top_k, top_p
+) -> tuple[tuple[Any, Array], Array]:
+    """The next ``BLOCK`` symbols, the first of which is number ``at``, as tokens (B, BLOCK), after the new
+    (carry, logits). The arguments are those of ``generate``; all but ``apply`` may be traced."""
     B, V = logits.shape
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(B))
-    temperature, top_p = jnp.float32(temperature), jnp.float32(top_p)
-    top_k = jnp.int32(top_k)
 
     def noise(t):
         """What makes the most probable symbol a draw from all of them: Gumbel noise (B, V)."""
@@ -79,14 +93,10 @@ def generate(
         tokens = jnp.argmax(cut + noise, axis=-1).astype(jnp.int32)
         return apply(tokens, carry), tokens
 
-    def block(state, ts):
-        return lax.scan(one, state, jax.vmap(noise)(ts))
-
     # The noise of many steps at once: a dozen small kernels less at every step.
-    blocks = max(1, -(-length // _BLOCK))
-    ts = jnp.arange(-(-length // blocks) * blocks).reshape(blocks, -1)
-    _, tokens = lax.scan(block, (carry, logits), ts)
-    return tokens.reshape(-1, B)[:length].T
+    noises = jax.vmap(noise)(at + jnp.arange(BLOCK))
+    state, tokens = lax.scan(one, (carry, logits), noises)
+    return state, tokens.T
 
 
 def generate_text(
@@ -121,16 +131,47 @@ def generate_ids(
     length: int,
     num: int = 1,
     seed: int = 0,
+    **settings,
+) -> np.ndarray:
+    """The same as ids (num, length), after those of ``start`` (N,), N 1 or more."""
+    blocks = list(generate_blocks(model, params, vocabulary, start, length, num, seed, **settings))
+    return np.concatenate(blocks, axis=1) if blocks else np.zeros((num, 0), np.int32)
+
+
+def generate_blocks(
+    model: LanguageModel,
+    params: Any,
+    vocabulary: Tokenizer,
+    start: np.ndarray,
+    length: int,
+    num: int = 1,
+    seed: int = 0,
     *,
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-) -> np.ndarray:
-    """The same as ids (num, length), after those of ``start`` (N,), N 1 or more."""
+) -> Iterator[np.ndarray]:
+    """The same in blocks (num, at most ``BLOCK``), as they are drawn. The program is the same for every
+    length, and for prompts of about the same length."""
     unknown = jnp.asarray(vocabulary.unknown_ids, jnp.int32)
-    settings = (jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p))
+    cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
     key = random.key(seed, "sample")
-    return np.asarray(_after(model, length, num, params, start[None], unknown, key, *settings))
+    carry = model.carry(1)
+    for at in range(0, len(start), _PROMPT):
+        part = start[at : at + _PROMPT]
+        size = next(n for n in (_BRIEF, _PROMPT) if n >= len(part))
+        padded, lengths = np.pad(part, (0, size - len(part))), np.array([len(part)], np.int32)
+        carry, logits = _read(model, params, carry, padded[None], lengths)
+    table, state = _begun(model, num, params, carry, logits, unknown)
+    held = None
+    for at in range(0, length, BLOCK):
+        state, tokens = _drawn(model, params, table, state, unknown, key, at, *cuts)
+        # The next block is on its way while this one is read.
+        if held is not None:
+            yield np.asarray(held)
+        held = tokens
+    if held is not None:
+        yield np.asarray(held)[:, : length - at]
 
 
 def default_prompt(vocabulary: Tokenizer) -> str:
@@ -146,20 +187,24 @@ def further(vocabulary: Tokenizer, start: np.ndarray, row: np.ndarray) -> str:
     return whole[len(before) :] if whole.startswith(before) else vocabulary.decode(row)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _after(model, length, num, params, prompt, unknown, key, temperature, top_k, top_p):
-    """Tokens (num, length) after a prompt (1, N)."""
+@partial(jax.jit, static_argnums=0)
+def _read(model, params, carry, prompt, lengths):
+    """(carry, logits (B, V)) after the first ``lengths`` (B,) symbols of a prompt (B, N)."""
+    return model.apply(params, prompt, carry, lengths, method="after")
 
-    def mute(logits):
-        return logits.at[:, unknown].set(-jnp.inf)
 
-    table = model.apply(params, method="table")
+@partial(jax.jit, static_argnums=(0, 1))
+def _begun(model, num, params, carry, logits, unknown):
+    """The table of ``LanguageModel.step``, and the state of ``num`` samples."""
+    logits = logits.at[:, unknown].set(-jnp.inf)
+    state = jax.tree.map(lambda a: jnp.repeat(a, num, axis=0), (carry, logits))
+    return model.apply(params, method="table"), state
 
+
+@partial(jax.jit, static_argnums=0)
+def _drawn(model, params, table, state, unknown, key, at, temperature, top_k, top_p):
     def apply(tokens, carry):
         carry, logits = model.apply(params, tokens, carry, table, method="step")
-        return carry, mute(logits)
+        return carry, logits.at[:, unknown].set(-jnp.inf)
 
-    carry, logits = model.apply(params, prompt)
-    carry, logits = jax.tree.map(lambda a: jnp.repeat(a, num, axis=0), (carry, mute(logits[:, -1])))
-    settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    return generate(apply, carry, logits, key, length, **settings)
+    return draw(apply, *state, key, at, temperature, top_k, top_p)

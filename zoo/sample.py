@@ -1,6 +1,9 @@
 """Writes text with a trained language model.
 
 python -m zoo.sample --run=runs/char_lm --prompt="The " --length=500 --temperature=0.8
+
+One sample is printed as it is written; several, which are written side by side, at the end. The same seed
+gives the same text.
 """
 
 import sys
@@ -33,6 +36,8 @@ def main(argv):
                       "unknown symbol", **define)  # fmt: skip
     flags.DEFINE_string("member", None, "of a run of several corpora, the one whose model writes",
                         **define)  # fmt: skip
+    flags.DEFINE_boolean("check_copies", False, "say, on stderr, what the longest run of symbols is that "
+                         "a sample has in common with the training text", **define)  # fmt: skip
     if cli.parse(values, argv, __doc__) is None:
         return 0
     if values.run is None:
@@ -55,12 +60,30 @@ def main(argv):
     settings = {name: values[name].value for name in names}
     if values.member is not None:
         settings["member"] = values.member
-    texts = task.generate(params, prompt or "", **settings)
-    for i, text in enumerate(texts):
-        if values.num > 1:
+    if values.num > 1:
+        texts = task.generate(params, prompt or "", **settings)
+        for i, text in enumerate(texts):
             print(f"════ sample {i + 1} of {values.num} ════")
-        print((prompt or "") + text)
+            print((prompt or "") + text)
+    else:
+        texts = [_streamed(task, params, prompt or "", settings)]
+    if values.check_copies:
+        for i, text in enumerate(texts):
+            which = f"sample {i + 1}: " if values.num > 1 else ""
+            print(f"{which}{task.copied(text, values.member or '')}", file=sys.stderr)
     return 0
+
+
+def _streamed(task, params, prompt, settings):
+    """The text that was written; printed as it came."""
+    del settings["num"]
+    pieces = []
+    print(prompt, end="", flush=True)
+    for piece in task.stream(params, prompt, **settings):
+        print(piece, end="", flush=True)
+        pieces.append(piece)
+    print()
+    return "".join(pieces)
 
 
 def _prompt(values):

@@ -37,9 +37,13 @@ def main(argv):
     define = {"flag_values": values}
     flags.DEFINE_string("run", None, "folder of a finished run", **define)
     flags.DEFINE_string("input", None, "text to score; - or left out for standard input", **define)
-    flags.DEFINE_boolean("whole", False, "one text, with the state carried from line to line", **define)
+    flags.DEFINE_boolean(
+        "whole", False, "one text, with the state carried from line to line", **define
+    )
     flags.DEFINE_boolean("dynamic", False, "let the parameters follow the text, too", **define)
-    flags.DEFINE_float("dynamic_rate", None, "step of a parameter; the default is the zoo's", **define)
+    flags.DEFINE_float(
+        "dynamic_rate", None, "step of a parameter; the default is the zoo's", **define
+    )
     flags.DEFINE_float("dynamic_decay", None, "pull back to the trained parameters", **define)
     flags.DEFINE_integer("dynamic_segment", None, "symbols a step", **define)
     flags.DEFINE_boolean("per_token", False, "a row for each symbol, too", **define)

@@ -134,6 +134,14 @@ class LanguageModel(stacked.Stacked, nn.Module):
             kernel = jnp.concatenate([kernel, self.biases])
         return carry, cross_entropy_of(ys, kernel, self.bias, targets)
 
+    def after(self, tokens: Array, carry: Any, lengths: Array) -> tuple[Any, Array]:
+        """(carry, logits (B, V)) after the first ``lengths`` (B,), 1 or more, of tokens (B, T)."""
+        carry, ys = self._read(tokens, carry, None, False, lengths)
+        last = jnp.take_along_axis(ys, lengths[:, None, None] - 1, axis=1)[:, 0]
+        if self.cutoffs:
+            return carry, adaptive.log_p(self.adaptive, last[:, None])[:, 0]
+        return carry, last @ self._kernel + self.bias[None]
+
     def table(self) -> Array | None:
         """What the gates of the first layer get of each symbol, E W_x + b (V, G); None where that is more
         than the symbol, or more than 2^24 numbers."""

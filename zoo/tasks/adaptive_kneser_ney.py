@@ -81,8 +81,8 @@ class Reader:
 
 
 def _stats(order, vocab):
-    """Of the contexts of an order, with one that was never seen as the last: total, and how many n-grams were
-    counted once, twice, oftener; (contexts + 1,) each."""
+    """Of the contexts of an order, the last being one that was never seen: total, and how many n-grams
+    were counted once, twice, oftener; (contexts + 1,) each."""
     contexts, size = order.keys // vocab, len(order.left) + 1
     total = np.bincount(contexts, order.counts, size).astype(np.int64)
     often = np.minimum(order.counts, 3)

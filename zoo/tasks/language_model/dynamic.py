@@ -21,21 +21,24 @@ from zoo.models import LanguageModel
 from zoo.tasks.language_model.scoring import segments
 
 _TOGETHER = 32  # segments of a dispatch
-_LANES, _SEGMENTS = 4, 256  # where s is estimated: places of the training text, segments from each on
+_LANES, _SEGMENTS = (
+    4,
+    256,
+)  # where s is estimated: places of the training text, segments from each on
 
 
 class Settings(NamedTuple):
     """How the parameters follow. ``segment``: symbols a step. Chosen on texts that no figure is of: see
     docs/choices.md."""
 
-    rate: float = 1e-3
-    decay: float = 0.02
+    rate: float = 1.5e-3
+    decay: float = 0.005
     segment: int = 20
-    damping: float = 0.1
+    damping: float = 0.5
 
 
 class Reader:
-    """Reads a text, or lines, in their order; the parameters follow from line to line, the state does not."""
+    """Reads a text, or lines in their order: the parameters follow from line to line, the state does not."""
 
     def __init__(
         self, model: LanguageModel, params, start: int, train: np.ndarray, settings: Settings
@@ -58,9 +61,7 @@ class Reader:
             inputs[: len(some)] = [a for a, *_ in some]
             targets[: len(some)] = [b for _, b, _ in some]
             given = (self._trained, *self._scales, self._params, self._carry)
-            self._params, self._carry, found = _follow(
-                self._model, *given, inputs, targets, counts
-            )
+            self._params, self._carry, found = _follow(self._model, *given, inputs, targets, counts)
             found = np.asarray(found)
             nats += [found[i, : counts[i]] for i in range(len(some))]
         self._last = int(ids[-1]) if len(ids) else self._last
@@ -118,10 +119,13 @@ def _mean_squares(model, params, inputs, targets):
     def one(state, given):
         carries, total = state
         count = jnp.full(inputs.shape[1], inputs.shape[2])
-        (carries, _), gradients = jax.vmap(
-            lambda c, x, y, n: _gradient(model, params, c, x, y, n)
-        )(carries, *given, count)
-        return (carries, jax.tree.map(lambda t, g: t + jnp.sum(g**2, axis=0), total, gradients)), None
+        (carries, _), gradients = jax.vmap(lambda c, x, y, n: _gradient(model, params, c, x, y, n))(
+            carries, *given, count
+        )
+        return (
+            carries,
+            jax.tree.map(lambda t, g: t + jnp.sum(g**2, axis=0), total, gradients),
+        ), None
 
     carry = jax.tree.map(lambda a: jnp.stack([a] * inputs.shape[1]), model.carry(1))
     zeros = jax.tree.map(jnp.zeros_like, params)

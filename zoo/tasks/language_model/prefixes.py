@@ -125,7 +125,7 @@ class PrefixTask(LanguageModelTask):
         """Words of a window, and the number that pads it."""
         return self.config.data.window, self.vocabulary.size
 
-    def _continued(self, params, start, length, num=1, seed=0, **settings):
+    def _blocks(self, params, start, length, num=1, seed=0, **settings):
         (window, padding), line_break = self._sizes, self._line_break
         start = start[start != line_break][-window:]
         tokens = np.full(window, padding, np.int32)
@@ -133,7 +133,7 @@ class PrefixTask(LanguageModelTask):
         mute = jnp.asarray([*self.vocabulary.unknown_ids, line_break], jnp.int32)
         settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} | settings
         key = random.key(seed, "sample")
-        return np.asarray(_written(self.model, length, num, params, tokens, mute, key, settings))
+        yield np.asarray(_written(self.model, length, num, params, tokens, mute, key, settings))
 
 
 def _windows(tokens: Array, first: Array, following: Array, sizes) -> Array:

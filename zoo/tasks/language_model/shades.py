@@ -21,7 +21,9 @@ def symbols(vocabulary, part, before: int) -> list[tuple[str, float]]:
     # What comes before a word is known from all words so far, not from one.
     texts = [vocabulary.decode(ids[i : i + 1]) for i in range(len(ids))]
     blank = " " if vocabulary.kind in ("words", "tokenised") else ""
-    found = [(text + blank * (text != "\n"), float(n)) for text, n in zip(texts, nats, strict=False)]
+    found = [
+        (text + blank * (text != "\n"), float(n)) for text, n in zip(texts, nats, strict=False)
+    ]
     return [*found, ("\n", 0.0)] if part.last else found
 
 

@@ -16,6 +16,7 @@ one model that reads chunks of all.
 import hashlib
 import math
 import sys
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -28,10 +29,11 @@ from zoo.data import batches
 from zoo.data.text import collection, corpus, tokenizers, words
 from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
-from zoo.generate import default_prompt, further, generate_ids
+from zoo.generate import default_prompt, further, generate_blocks
 from zoo.models import LanguageModel
 from zoo.models.softmax import chances, draw
 from zoo.models.stack import penalised
+from zoo.tasks import copies
 from zoo.tasks.language_model import baseline, evaluation, names
 from zoo.tasks.language_model.config import check
 from zoo.tasks.protocol import Evaluation, Sum, Task, merged
@@ -292,14 +294,36 @@ class LanguageModelTask(Task):
         self, params, prompt: str = "", unseen: str = "error", member: str = "", **settings
     ) -> list[str]:
         """Continuations of a prompt, which goes the way of the training text (lower case where that
-        was); ``settings`` are those of ``zoo.generate.generate_ids``.
+        was); ``settings`` are those of ``zoo.generate.generate_blocks``.
 
         unseen: "error", or "replace" to read what the model has not seen as the unknown symbol
         member: of a bank, the corpus whose model writes
 
         Raises UserError that names what is unseen, and for a member that is not there.
         """
-        params = self.of_member(params, member)
+        start, before = self._begun(prompt, unseen)
+        rows = self._continued(self.of_member(params, member), start, **settings)
+        return [self._text(start, row, before) for row in rows]
+
+    def stream(
+        self, params, prompt: str = "", unseen: str = "error", member: str = "", **settings
+    ) -> Iterator[str]:
+        """The one text of ``generate``, in pieces as they are written."""
+        start, before = self._begun(prompt, unseen)
+        ids, told = np.zeros(0, np.int32), ""
+        for block in self._blocks(self.of_member(params, member), start, **settings):
+            ids = np.append(ids, block[0])
+            text = self._text(start, ids, before)
+            # The last character of bytes may be half of one.
+            sure = text.rstrip("\ufffd") if self.vocabulary.kind in ("bytes", "pieces") else text
+            if sure.startswith(told):
+                yield sure[len(told) :]
+                told = sure
+        if text.startswith(told):
+            yield text[len(told) :]
+
+    def _begun(self, prompt, unseen):
+        """(ids of a prompt (N,), the prompt as it is read); what ``generate`` goes on from."""
         c = self.config
         prompt = corpus.prepare(prompt, c.data.lowercase)
         prompt = words.separated(prompt) if c.data.symbols == "tokenised" else prompt
@@ -312,21 +336,27 @@ class LanguageModelTask(Task):
             )
         if prompt and not len(self.vocabulary.encode(prompt)):
             raise UserError("the prompt has no word: give one, or leave it out")
-        start = self.vocabulary.encode(prompt or default_prompt(self.vocabulary))
-        rows = self._continued(params, start, **settings)
-        texts = [further(self.vocabulary, start, row) for row in rows]
-        if not (c.data.lowercase and c.data.symbols == "words"):
-            return texts
-        return [words.capitalised(prompt + text)[len(prompt) :] for text in texts]
+        return self.vocabulary.encode(prompt or default_prompt(self.vocabulary)), prompt
+
+    def _text(self, start, row, before):
+        """The text of ids ``row`` after those of a prompt."""
+        text = further(self.vocabulary, start, row)
+        if not (self.config.data.lowercase and self.config.data.symbols == "words"):
+            return text
+        return words.capitalised(before + text)[len(before) :]
 
     def written(self, params, member: str = "", **settings) -> np.ndarray:
-        """Ids (num, length) after a line break; ``settings`` are those of ``zoo.generate.generate_ids``."""
+        """Ids (num, length) after a line break; for ``settings`` see ``zoo.generate.generate_blocks``."""
         start = self.vocabulary.encode(default_prompt(self.vocabulary))
         return self._continued(self.of_member(params, member), start, **settings)
 
     def _continued(self, params, start, **settings):
         """Ids (num, length) that come after ids (N,)."""
-        return generate_ids(self.model, params, self.vocabulary, start, **settings)
+        return np.concatenate(list(self._blocks(params, start, **settings)), axis=1)
+
+    def _blocks(self, params, start, **settings):
+        """The same in blocks, as they are drawn."""
+        return generate_blocks(self.model, params, self.vocabulary, start, **settings)
 
     def of_member(self, params, member: str = ""):
         """The parameters of the model of a corpus. Raises UserError for one that is not there."""
@@ -343,8 +373,18 @@ class LanguageModelTask(Task):
     def training_ids(self, member: str = "") -> np.ndarray:
         """Ids (N,) of the training part, of a bank that of a member; the text is read again."""
         if not self.members:
-            return self.data("train")
+            return np.concatenate([tokens["train"] for tokens in self._tokens])
         return self._tokens[self.corpora.index(member)]["train"]
+
+    def copied(self, text: str, member: str = "") -> str:
+        """A sentence on the longest run of symbols that a text has in common with the training text."""
+        ids = self.vocabulary.encode(corpus.prepare(text, self.config.data.lowercase))
+        run = copies.longest_run(ids, self.training_ids(member))
+        shown = self.vocabulary.decode(ids[run.start : run.start + run.length])
+        return (
+            f"longest run copied from the training text: {run.length} of {len(ids)} {self._unit}s: "
+            f"{shown!r}"
+        )
 
     @property
     def _unit(self):
