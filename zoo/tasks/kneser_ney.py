@@ -115,8 +115,8 @@ def looked_up(order: Order, contexts: np.ndarray, ids: np.ndarray, vocab: int) -
 
 
 def best_order(ids: np.ndarray, vocab: int, orders=(5, 6, 7, 8, 10)) -> int:
-    """The order that says most of the last tenth of a text ``ids`` (N,), after a fit on the rest; the lowest
-    for fewer than 20 ids."""
+    """The order that says most of the last tenth of a text ``ids`` (N,) after a fit on the rest; of fewer
+    than 20 ids the lowest."""
     cut = len(ids) - len(ids) // 10
     if len(ids) < 20:
         return min(orders)

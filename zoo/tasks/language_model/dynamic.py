@@ -38,7 +38,7 @@ class Settings(NamedTuple):
 
 
 class Reader:
-    """Reads a text, or lines in their order: the parameters follow from line to line, the state does not."""
+    """Reads a text, or lines in order: the parameters follow from line to line, the state does not."""
 
     def __init__(
         self, model: LanguageModel, params, start: int, train: np.ndarray, settings: Settings
