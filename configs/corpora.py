@@ -56,8 +56,11 @@ def get_config(variant="docs"):
             g.model.update({"embed": 256, "hidden": 512})
         common.epochs, generator.epochs, generator.eval_epochs = 7.0, 4.0, 0.5
         generator.optimizer.learning_rate = 2e-3
-        generator.model.update({"dropout_in": 0.5, "dropout_out": 0.6, "weight_drop": 0.2})
-        classifier.batch_size, classifier.epochs, classifier.eval_epochs = 64, 6.0, 1.0
-        classifier.word_drop = 0.3
+        generator.optimizer.average, generator.best.slack = "ema", 0.005
+        generator.model.update({"dropout_in": 0.6, "dropout_out": 0.7})
+        generator.model.update({"weight_drop": 0.4, "embed_drop": 0.2})
+        classifier.batch_size, classifier.epochs, classifier.eval_epochs = 64, 4.0, 1.0
+        classifier.optimizer.learning_rate, classifier.ensemble.members = 5e-3, 3
+        classifier.word_drop = 0.1
         classifier.model.update({"embed": 256, "hidden": 256})
     return c

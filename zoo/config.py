@@ -46,7 +46,8 @@ def base() -> ConfigDict:
             "checkpoint_minutes": 5.0,
             "keep": 2,
             # The metric whose best parameters are kept; "" keeps none and reports the last.
-            "best": {"metric": "", "mode": "min"},
+            # With slack, a later evaluation that is worse by at most that share is kept too.
+            "best": {"metric": "", "mode": "min", "slack": 0.0},
             # Evaluations without improvement before training stops; 0 never stops early.
             "patience": 0,
             # Time to a goal: reports metrics.seconds_to_target, the first time that metric is at most

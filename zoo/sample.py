@@ -77,13 +77,13 @@ def main(argv):
 def _streamed(task, params, prompt, settings):
     """The text that was written; printed as it came."""
     del settings["num"]
-    pieces = []
-    print(prompt, end="", flush=True)
+    text = ""
     for piece in task.stream(params, prompt, **settings):
-        print(piece, end="", flush=True)
-        pieces.append(piece)
+        # The prompt is read before the first piece is there, and found right.
+        print(piece if text else prompt + piece, end="", flush=True)
+        text += piece
     print()
-    return "".join(pieces)
+    return text
 
 
 def _prompt(values):

@@ -18,11 +18,16 @@ def judge(state: TrainState, record: dict, config: ConfigDict) -> TrainState:
     value, best = np.float32(record.get(f"{name}_each", record[name])), state.best
     value = np.broadcast_to(value, best.value.shape)  # one value for a bank is every member's
     sign = 1 if config.best.mode == "min" else -1
-    better = sign * value < sign * np.asarray(best.value)
+    most = sign * np.asarray(best.value)
+    better = sign * value < most
+    # Of parameters that are about as good, the latest.
+    slack = config.best.slack
+    latest = better | (sign * value < most + slack * np.abs(most)) if slack else better
     waited = np.where(better, 0, np.asarray(best.waited) + 1)
     params = averaging.evaluated(state)
-    new = Best(value, np.broadcast_to(state.step, better.shape), waited, params)
-    kept = bank.choose(better, new, best)
+    value_of = np.where(better, value, best.value)
+    new = Best(value_of, np.broadcast_to(state.step, better.shape), waited, params)
+    kept = bank.choose(latest, new, best)
     state = state._replace(
         best=kept._replace(waited=bank.choose(~better, waited, kept.waited)),
         opt_state=averaging.watch(state.opt_state, value, config),

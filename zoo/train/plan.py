@@ -41,7 +41,7 @@ def make(config: ConfigDict, per_epoch: int) -> Plan:
     range."""
     for key in ("steps", "eval_every", "log_every", "keep"):
         require(config, key, 1)
-    for key in ("checkpoint_every", "checkpoint_minutes", "patience"):
+    for key in ("checkpoint_every", "checkpoint_minutes", "patience", "best.slack"):
         require(config, key, 0)
     for key in ("epochs", "eval_epochs"):
         if config[key] is not None and config[key] <= 0:
