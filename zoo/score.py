@@ -89,11 +89,11 @@ def _score(values, task, params, settings):
                 shown += shades.symbols(task.vocabulary, part, len(shown))
             if part.last:
                 _print([{"line": part.line} | line.row()])
-    if not values.whole:
-        print(f"all lines: {_words(total.row())}", file=sys.stderr)
     if values.picture is not None:
         shades.draw(Path(values.picture), shown)
         print(f"the picture: {values.picture}", file=sys.stderr)
+    if not values.whole:
+        print(f"all lines: {_words(total.row())}", file=sys.stderr)
     return 0
 
 

@@ -75,7 +75,7 @@ def _gradient(model, params, carry, inputs, targets, count):
         given = inputs[None], targets[None], carry
         after, nats = model.apply(params, *given, lengths=count[None], method="nats")
         counted = jnp.where(jnp.arange(nats.shape[1]) < count, nats[0], 0)
-        return jnp.sum(counted) / jnp.maximum(count, 1), (after, nats[0])
+        return jnp.sum(counted) / jnp.maximum(count, 1).astype(nats.dtype), (after, nats[0])
 
     gradient, (after, nats) = jax.grad(loss, has_aux=True)(params)
     return (after, nats), gradient
@@ -86,7 +86,7 @@ def _follow(model, trained, steps, back, params, carry, inputs, targets, counts)
     def segment(state, given):
         params, carry = state
         (carry, nats), gradient = _gradient(model, params, carry, *given)
-        share = given[2] / inputs.shape[1]  # a short segment takes a short step
+        share = given[2].astype(nats.dtype) / inputs.shape[1]  # a short segment takes a short step
 
         def moved(p, at, g, step, back):
             return p - share * step * g + share * back * (at - p)
