@@ -15,7 +15,14 @@ Alice and the Carol are read in lower case. How settings were chosen: docs/choic
 
 from zoo.tasks.language_model.config import defaults
 
-VARIANTS = ("docs", "alice", "christmas_carol", "shakespeare", "shakespeare_source")
+VARIANTS = (
+    "docs",
+    "alice",
+    "christmas_carol",
+    "nottingham",
+    "shakespeare",
+    "shakespeare_source",
+)
 
 
 def get_config(variant="docs"):
@@ -45,6 +52,13 @@ def get_config(variant="docs"):
             )
         else:
             c.about = "A Christmas Carol, lower-cased"
+    elif variant == "nottingham":
+        c.about = "1,145 folk tunes in ABC notation"
+        c.kneser_ney = 8
+        c.results = (("valid_loss", "valid_kneser_ney_loss", "Kneser-Ney 8-gram"),)
+        c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 64, 16.0, 1.0
+        c.model.update({"hidden": 384, "dropout_in": 0.1, "dropout_out": 0.4, "weight_drop": 0.2})
+        c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
     elif variant == "shakespeare":
         c.about = "tiny Shakespeare"
         c.results = (

@@ -13,7 +13,7 @@ import pytest
 import train
 from zoo import cli, score
 from zoo.data.errors import DataError
-from zoo.data.text import stream
+from zoo.data.text import line_parts
 from zoo.runs.load import load
 from zoo.tasks.language_model import dynamic, scoring, shades
 from zoo.tasks.language_model.score import Part
@@ -86,7 +86,7 @@ def test_a_whole_text_is_read_with_its_state_and_its_line_breaks(capsys, run):
 def test_long_lines_are_read_in_parts_to_the_same_sums(capsys, run, monkeypatch):
     text = "the cat sat on the mat, " * 40 + "\nthe mat\n" + "sat on " * 50
     want = rows(capsys, run, text), rows(capsys, run, text, "--whole")
-    monkeypatch.setattr(stream, "_BYTES", 7)
+    monkeypatch.setattr(line_parts, "_BYTES", 7)
     monkeypatch.setattr("zoo.tasks.language_model.score.LONG", 30)
     monkeypatch.setattr(scoring, "_ALONE", 11)
     got = rows(capsys, run, text), rows(capsys, run, text, "--whole")
@@ -188,9 +188,9 @@ def test_mistakes_are_told_in_one_line(capsys, run, tmp_path):
 def test_a_stream_is_cut_anywhere_to_the_same_lines(monkeypatch):
     content = "\ufeffaé☃\r\nb\rc\n\nlast".encode()
     for size in (1, 2, 3, 5, 100):
-        monkeypatch.setattr(stream, "_BYTES", size)
-        parts = list(stream.pieces(io.BufferedReader(io.BytesIO(content)), "it"))
-        lines = [p.text for p in stream.whole_lines(parts)]
+        monkeypatch.setattr(line_parts, "_BYTES", size)
+        parts = list(line_parts.pieces(io.BufferedReader(io.BytesIO(content)), "it"))
+        lines = [p.text for p in line_parts.whole_lines(parts)]
         assert lines == ["aé☃", "b", "c", "", "last"]
         assert (
             [p.line for p in parts if p.first]
@@ -199,4 +199,4 @@ def test_a_stream_is_cut_anywhere_to_the_same_lines(monkeypatch):
         )
         assert [p.ended for p in parts if p.last] == [True] * 4 + [False]
     with pytest.raises(DataError, match="0xe2 at byte 1"):
-        list(stream.pieces(io.BufferedReader(io.BytesIO(b"a\xe2\x98")), "it"))
+        list(line_parts.pieces(io.BufferedReader(io.BytesIO(b"a\xe2\x98")), "it"))

@@ -38,6 +38,8 @@ def main(argv):
                         **define)  # fmt: skip
     flags.DEFINE_boolean("check_copies", False, "say, on stderr, what the longest run of symbols is that "
                          "a sample has in common with the training text", **define)  # fmt: skip
+    flags.DEFINE_string("midi", None, "MIDI file to write: the tunes of a sample in ABC notation",
+                        **define)  # fmt: skip
     if cli.parse(values, argv, __doc__) is None:
         return 0
     if values.run is None:
@@ -67,6 +69,8 @@ def main(argv):
             print((prompt or "") + text)
     else:
         texts = [_streamed(task, params, prompt or "", settings)]
+    if values.midi is not None:
+        _play(Path(values.midi), [(prompt or "") + text for text in texts])
     if values.check_copies:
         for i, text in enumerate(texts):
             which = f"sample {i + 1}: " if values.num > 1 else ""
@@ -84,6 +88,18 @@ def _streamed(task, params, prompt, settings):
         text += piece
     print()
     return text
+
+
+def _play(file, texts):
+    """Writes the tunes of all texts, one after the other."""
+    from zoo.data import music
+    from zoo.data.files import write_bytes
+
+    found = [tune for text in texts for tune in music.tunes(text)]
+    if not found:
+        raise UserError("--midi: no tune in what was written, which begins with a key, such as K:G")
+    write_bytes(file, music.midi(found))
+    print(f"{len(found)} tune(s): {file}", file=sys.stderr)
 
 
 def _prompt(values):

@@ -66,7 +66,7 @@ def main(argv):
 
 def _score(values, task, params, settings):
     """Prints the rows as they are known."""
-    from zoo.data.text import stream
+    from zoo.data.text import line_parts
     from zoo.tasks.language_model import score, shades
 
     path = values.input if values.input not in (None, "-") else None
@@ -76,7 +76,7 @@ def _score(values, task, params, settings):
         raise UserError(f"--input={path}: {error.strerror}") from None
     shown, line, total = [], _Sums(), _Sums()
     with file:
-        pieces = stream.pieces(file, path or "standard input")
+        pieces = line_parts.pieces(file, path or "standard input")
         options = {"whole": values.whole, "member": values.member or "", "settings": settings}
         for part in score.score(task, params, pieces, **options):
             if part.first:

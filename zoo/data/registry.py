@@ -48,6 +48,24 @@ _BANKING = f"{_RAW}/PolyAI-LDN/task-specific-datasets/57ec275d8078af65b7731c2a98
 _PYTORCH = f"{_RAW}/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8"
 _WIKITEXT = f"{_PYTORCH}/word_language_model/data/wikitext-2"
 _CC_BY_SA = "CC BY-SA 3.0 (Wikipedia): share with credit and under the same licence"
+_TUNES_AT = "jukedeck/nottingham-dataset/0992bb6cd864f6d4b90d6663e08c0ef53ffaa08f/ABC_cleaned"
+# name -> (bytes, sha256) of the collections of folk tunes
+_TUNES = {
+    "ashover": (19_647, "6586eea8dca53866b42721050d11fc1408bdb2cf31a902b41c5c13504139b164"),
+    "hpps": (25_222, "6d035c6972ac0c204ba79d8128e2d71978ece2214a29ffceeb3e053e27f17db5"),
+    "jigs": (129_665, "5bb6f621e443bde552540810e3ea53e53531fd22258736e338d795e7a5bdcaf5"),
+    "morris": (12_002, "cbf60b212c87748dea226c76b72a15db5b4f606bb35a580763e9cd8f7294e7da"),
+    "playford": (5_101, "070877bc37176e0dedbcd038268d6669399201cd7b58d88b4ab36127528f9c76"),
+    "reelsa-c": (37_613, "f92ed0e66024e0a5bb7d21fe3172cd50c3fb4cb7f642b4ec7cd5aa8ad0396da8"),
+    "reelsd-g": (42_433, "33f535569116ec8cfb530c112f4cdc3bfb7fc042c271e0317cf6458bad30dfae"),
+    "reelsh-l": (43_044, "cb701d4ffe6839cb7a5655bc21785ecb71a72ab63d8560f7be3856f6aedaf7e5"),
+    "reelsm-q": (38_405, "a99f2967cf47460bba70bae40cd355a220b537a87180131c6d9433750bc446a1"),
+    "reelsr-t": (46_838, "f80a2c0f37a49b9b0c748e922924d59c40d82758abc5b0f7fc9245d7fd563be0"),
+    "reelsu-z": (17_203, "d104d7d1bb83eb1ca18f6b944dc22cf9f7bfe5f955d07cd573615985f69c2c1f"),
+    "slip": (3_838, "da686b3a0de20aab38e64f8c8ec57edace980bab6450a6c388d79a2866e5b16a"),
+    "waltzes": (21_490, "ffa773d012756be17784ab4a84e0e4618f316be5c6f244f9d60c06b23cd812c6"),
+    "xmas": (3_519, "05ebc4b856c8c5186bb828641e8f88f723c109d47ba7e3f1e5048b536e091249"),
+}
 _GUTENBERG = (
     "public domain in the USA; the file carries the Project Gutenberg header and licence, which "
     "are stripped from the text with every mention of Project Gutenberg"
@@ -223,19 +241,38 @@ REGISTRY = {
     ),
 }
 
+REGISTRY |= {
+    f"nottingham_{name}": Source(
+        url=f"{_RAW}/{_TUNES_AT}/{name}.abc",
+        sha256=sha256,
+        size=size,
+        licence="GPL-3.0, as the repository states; some tunes name a composer in their line S:",
+        local=f"music/nottingham_abc/{name}.abc",
+        note="folk tunes in ABC notation, of the Nottingham Music Database (Eric Foxley)",
+        kind="part",
+    )
+    for name, (size, sha256) in _TUNES.items()
+}
+
 DOCS_LICENCE = "Python Software Foundation License 2.0; the text ships with Python"
 
 
 def names() -> list[str]:
-    """Every name that ``zoo.data.text.corpus`` reads; ``docs`` comes with Python and needs no file."""
-    return sorted(["docs", *(n for n, row in REGISTRY.items() if row.kind == "text")])
+    """Every name that ``zoo.data.text.corpus`` reads; ``docs`` comes with Python and needs no file, and
+    ``nottingham`` is fourteen files."""
+    return sorted(["docs", "nottingham", *(n for n, row in REGISTRY.items() if row.kind == "text")])
+
+
+def parts(name: str) -> list[str]:
+    """The names of the files of a corpus of several, in their order; [] for any other."""
+    return [f"nottingham_{tunes}" for tunes in _TUNES] if name == "nottingham" else []
 
 
 def licence(name: str) -> str:
     """The licence of a corpus, as its source states it. Raises DataError for unknown names."""
     if name == "docs":
         return DOCS_LICENCE
-    return source(name).licence
+    return source((parts(name) or [name])[0]).licence
 
 
 def source(name: str) -> Source:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from zoo.data import registry
 from zoo.data.errors import DataError, unknown_name
 from zoo.data.files import read_bytes
+from zoo.data.text import tunes
 
 # The title inside of a marker may run over several lines; the closing asterisks may be missing.
 _MARKER = r"^\*\*\* ?{} OF (?:[^*]{{0,300}}?\*\*\*[ \t]*$|.*$)"
@@ -204,6 +205,8 @@ def _docs(wanted=None) -> str:
 
 
 def _named(name: str) -> str:
+    if several := registry.parts(name):
+        return tunes.joined(read_text(registry.locate(part)) for part in several)
     row = registry.source(name)
     text = read_text(registry.locate(name))
     text = gutenberg_body(text, name) if row.gutenberg else text

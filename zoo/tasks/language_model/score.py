@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.data.text import corpus
-from zoo.data.text.stream import Piece, whole_lines
+from zoo.data.text.line_parts import Piece, whole_lines
 from zoo.errors import UserError
 from zoo.generate import default_prompt
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
