@@ -4,12 +4,12 @@
     python train.py --config=configs/window_lm.py:christmas_carol     A Christmas Carol; not measured
     python train.py --config=configs/window_lm.py --config.data.path=FILE --run=runs/mine      your own text
 
-The protocol is the source's: lower-cased text; every window, one character apart, as numbers divided by
-how many characters there are; LSTM 256, dropout 0.2 on its last output, softmax; Adam at 1e-3 from Keras's
-initial values; batches of 128, shuffled every epoch, the last one as short as it is; 30 epochs, of the Carol
-20; the parameters with the best training loss, as the mean of an epoch with dropout; then 1000 characters by
-arg max from a random window (summary.txt; ``zoo.sample --temperature=0`` does the same). It trains on the
-whole text, so nothing is left for a valid_loss.
+The protocol is the source's. The text is lower-cased; every window is read, one character apart, as numbers
+divided by how many characters there are. LSTM 256, dropout 0.2 on its last output, softmax; Adam at 1e-3
+from Keras's initial values; batches of 128, shuffled every epoch, the last one with what is left; 30
+epochs, of the Carol 20. The parameters with the best training loss are kept: the mean of an epoch, with
+dropout. They write 1000 characters by arg max from a random window (summary.txt; ``zoo.sample
+--temperature=0 --length=1000`` does the same). All of the text trains; there is no valid_loss.
 
 What differs: our texts are other editions. Alice has 144,431 characters of 45 kinds, the source's 144,366
 of 43; the Carol 158,446 of 43, the source's 158,602 of 44. Adam's epsilon is 1e-8 (Keras: 1e-7).

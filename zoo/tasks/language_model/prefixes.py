@@ -154,8 +154,8 @@ def _nats(model, sizes, params, rows, some):
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def written(model, length, num, params, window, mute, key, settings):
-    """Numbers (num, length) that a WindowModel writes after a window (T,), which it reads anew, moved by one
-    symbol, for each; those of ``mute`` (M,) are never written. ``settings`` are those of ``generate``."""
+    """Numbers (num, length) that a WindowModel writes after a window (T,). It reads it anew for each, moved
+    by one symbol; those of ``mute`` (M,) are never written. ``settings`` are those of ``generate``."""
 
     def logits(windows):
         return model.apply(params, windows).at[:, mute].set(-jnp.inf)

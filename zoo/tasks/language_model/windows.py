@@ -1,9 +1,9 @@
 """Every window of a text, and the symbol that follows it: the recipe of source 002.
 
-A text of N symbols has N - window of them, each a row. An epoch reads every row once, in an order of its own;
-its last batch is as short as the rows that are left. Where nothing is held out and no symbol is rare, all
-symbols are known, and the model has none for the unknown one: symbol k of V is the number k, and the number V
-stands for whatever is no symbol of the text.
+A text of N symbols has N - window of them. An epoch reads each once, in an order of its own; its last
+batch has those that are left. Where nothing is held out and no symbol is rare, all symbols are known, and
+the model has none for the unknown one: symbol k of V is the number k. The number V stands for whatever is no
+symbol of the text.
 """
 
 import json
@@ -129,8 +129,8 @@ class WindowTask(LanguageModelTask):
         return f"{json.dumps(opening, ensure_ascii=False)}\n\n{text}"
 
     def generate(self, params, prompt="", unseen="error", member="", seed=0, **settings):
-        """Continuations of a prompt; see ``LanguageModelTask.generate``. The model knows full windows only:
-        a prompt that is shorter is read behind the end of ``opening(seed)``, one that is left out is that."""
+        """Continuations of a prompt; see ``LanguageModelTask.generate``. The model knows full windows
+        only: a shorter prompt is read behind the end of ``opening(seed)``, which also stands for none."""
         prompt = prompt or self.opening(seed)
         return super().generate(params, prompt, unseen, member, seed=seed, **settings)
 
