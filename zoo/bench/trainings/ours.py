@@ -26,8 +26,8 @@ _LANGUAGES = (40, 10_000)
 
 def prepare(config, folder, epochs=0, most=0):
     """``config`` as in char_lm:docs; ``folder`` is for random text. Runs: "steps", training; "loss", of the
-    first batch without dropout; "workload"; "epochs", of a text that is read in windows the loss (epochs,) of
-    each of the first epochs, or of the first ``most`` steps of each."""
+    first batch without dropout; "workload"; "epochs", of a text that is read in windows: the loss (epochs,)
+    of each of the first epochs, or of the first ``most`` steps of each."""
     job, data_is = make_job(config, Path(folder))
     work = _workload(job, data_is, epochs, most)
     state = step.begin(job)

@@ -8,7 +8,7 @@ import numpy as np
 
 class Workload(NamedTuple):
     """sizes:  what the config says, by name: "kind" ("text", "windows" or "series"), "model", "optimizer",
-              "batch", "window", "members" (models that are trained side by side), "steps" (of the schedule), ...
+              "batch", "window", "members" (models trained side by side), "steps" (of the schedule), ...
     params: the first parameters by name, such as "layer_0.w_x"; of several members (members, ...) each
     data:   of text "tokens" (members, N) and "batch" (members, B, T + 1), whose first T are inputs and
             last T targets; of windows the same (the last is the target), and "order" (epochs, steps, B),

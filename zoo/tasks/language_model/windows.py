@@ -2,8 +2,8 @@
 
 A text of N symbols has N - window of them. An epoch reads each once, in an order of its own; its last
 batch has those that are left. Where nothing is held out and no symbol is rare, all symbols are known, and
-the model has none for the unknown one: symbol k of V is the number k. The number V stands for whatever is no
-symbol of the text.
+the model has none for the unknown one: symbol k of V is the number k. The number V stands for whatever is
+no symbol of the text.
 """
 
 import json
