@@ -97,7 +97,8 @@ def table(result: dict) -> str:
 
 
 def measure(held, config, folder, turns, least=_TURN, **options):
-    """Everything that is measured of one config, by turns of ``least`` seconds; None where ours fails.
+    """Everything that is measured of one config, by turns of ``least`` seconds (no turns: the losses of the
+    first batch alone); None where ours fails.
     ``options`` are those of ``zoo.bench.trainings.ours.prepare``."""
     print(config, file=sys.stderr)
     file = str(folder / f"{config.replace(':', '-')}.npz")
@@ -112,7 +113,7 @@ def measure(held, config, folder, turns, least=_TURN, **options):
         return None
     order = {"module": "zoo.bench.floor", "function": "products", "options": {}}
     before = held.ask("ours", "call", **order)
-    seconds = held.seconds("steps", turns, least)
+    seconds = held.seconds("steps", turns, least) if turns else {}
     after = held.ask("ours", "call", **order) if "ours" in held.alive else None
     # Other work on the machine can only make it look slower than it is.
     fastest = max(before["value"], after["value"]) if before and after else None

@@ -1,11 +1,11 @@
-"""Source 002's model of windows, beside the same in PyTorch and Keras: its training step, and its losses.
+"""Source 002's model of windows, beside the same in PyTorch and Keras: its training step, or its losses.
 
-python -m zoo.bench windows                           steps in turns; then two epochs by us and by PyTorch
-python -m zoo.bench windows --epochs=0                steps alone: a few minutes
-python -m zoo.bench windows --epochs=2 --most=100     the first 100 steps of each of two epochs
+python -m zoo.bench windows                                the step, in turns
+python -m zoo.bench windows --epochs=2                     the losses of two epochs, by us and by PyTorch
+python -m zoo.bench windows --epochs=2 --most=100          the first 100 steps of each
 
-The epochs are from equal weights, with equal batches in an equal order, each with dropout of its own. They
-take a quarter of an hour each. The step is as ``python -m zoo.bench step`` measures it. Keras runs on JAX.
+The losses begin from equal weights and are of equal batches in an equal order; each has dropout of its
+own. An epoch takes each some minutes. The step is measured as by ``python -m zoo.bench step``.
 """
 
 import tempfile
@@ -28,18 +28,22 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("rounds", 7, "turns of each", **define)
     flags.DEFINE_string("config", "window_lm:alice", "a variant of configs/window_lm.py", **define)
     flags.DEFINE_list("contestants", list(TRAININGS), "the first is ours", **define)
-    flags.DEFINE_integer("epochs", 2, "epochs whose losses are compared; 0 for none", **define)
+    flags.DEFINE_integer(
+        "epochs", 0, "epochs whose losses are compared; 0 measures the step", **define
+    )
     flags.DEFINE_integer("most", 0, "steps of an epoch; 0 for all", **define)
 
 
 def main(values: flags.FlagValues) -> tuple[dict, int]:
     turns.at_least(values, {"rounds": 1, "epochs": 0, "most": 0})
-    chosen = step.contestants(values.contestants, [values.config])
+    names = [n for n in values.contestants if n in _WITH_LOSSES or not values.epochs]
+    chosen = step.contestants(names, [values.config])
     lacking = contest.absent(chosen)
     there = {name: c for name, c in chosen.items() if name not in lacking}
     options = {"epochs": values.epochs, "most": values.most}
     with Contest(there) as held, tempfile.TemporaryDirectory() as folder:
-        record = step.measure(held, values.config, Path(folder), values.rounds, _TURN, **options)
+        rounds = 0 if values.epochs else values.rounds
+        record = step.measure(held, values.config, Path(folder), rounds, _TURN, **options)
         losses = _losses(held, Path(folder)) if record and values.epochs else {}
     result = {
         "bench": "windows",
@@ -48,7 +52,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         **contest.about(chosen, lacking, held.failed),
         "config": record,
         "losses": losses,
-    }
+    } | ({"part": f" --epochs={values.epochs}"} if values.epochs else {})
     return result, int(bool(held.failed))
 
 
@@ -65,24 +69,37 @@ def _losses(held, folder):
 
 def caption(result: dict) -> str:
     """What stands above the table."""
+    record = result["config"] or {"config": "window_lm", "data": "nothing"}
+    if not result["epochs"]:
+        return f"A training step of `{record['config']}`"
     part = f" (the first {result['most']} steps of each)" if result["most"] else ""
-    record = result["config"] or {"config": "window_lm", "data": "none"}
     return (
-        f"`{record['config']}` on {record['data']}: a training step, and the mean loss of each epoch from "
-        f"equal weights with equal batches{part}"
+        f"`{record['config']}` on {record['data']}: the mean training loss of each epoch{part}, from equal "
+        "weights with equal batches"
     )
 
 
 def table(result: dict) -> str:
-    """A row a contestant: milliseconds a step, how many times as long as ours, the loss of each epoch."""
-    epochs = [f"loss of epoch {i + 1}" for i in range(result["epochs"])]
-    lines = rows(["who", "ms a step", "times ours", *epochs])
+    """A row a contestant: its step, how many times as long as ours that is; or its losses and the
+    difference from ours."""
+    return _losses_table(result) if result["epochs"] else _steps_table(result)
+
+
+def _steps_table(result):
+    lines = rows(["who", "ms a step", "times ours"])
     steps = result["config"]["steps"] if result["config"] else {}
     for name, title in result["contestants"]:
-        if name not in steps:
-            continue
-        losses = result["losses"].get(name, [None] * len(epochs))
-        beside = "1" if name == "ours" else ratio(steps[name])
-        cells = [title, f"{1000 * steps[name]['median']:.3g}", beside]
-        lines.append(line([*cells, *("–" if x is None else f"{x:.4f}" for x in losses)]))
+        if name in steps:
+            beside = "1" if name == "ours" else ratio(steps[name])
+            lines.append(line([title, f"{1000 * steps[name]['median']:.3g}", beside]))
+    return "\n".join(lines)
+
+
+def _losses_table(result):
+    lines = rows(["who", *(f"epoch {i + 1}" for i in range(result["epochs"])), "most from ours"])
+    losses = result["losses"]
+    for name, title in result["contestants"]:
+        if name in losses:
+            off = np.abs(np.subtract(losses[name], losses["ours"])).max()
+            lines.append(line([title, *(f"{x:.4f}" for x in losses[name]), f"{off:.4f}"]))
     return "\n".join(lines)
