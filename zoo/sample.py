@@ -16,7 +16,12 @@ def main(argv):
     values = flags.FlagValues()
     define = {"flag_values": values}
     flags.DEFINE_string("run", None, "folder of a finished run", **define)
-    flags.DEFINE_string("prompt", None, "text to go on from; a line break when left out", **define)
+    flags.DEFINE_string(
+        "prompt",
+        None,
+        "text to go on from; when left out a line break, or of a model of windows one of the text",
+        **define,
+    )
     flags.DEFINE_string("prompt_file", None, "file with the text to go on from", **define)
     flags.DEFINE_integer("length", 500, "symbols to write", **define)
     flags.DEFINE_float(
@@ -55,11 +60,18 @@ def main(argv):
     settings = {name: values[name].value for name in names}
     if values.member is not None:
         settings["member"] = values.member
-    texts = task.generate(params, prompt or "", **settings)
+    if values.top_k > (most := task.vocabulary.size - len(task.vocabulary.unknown_ids)):
+        print(
+            f"note: --top_k={values.top_k}: this model has {most} symbols to draw from; all are kept",
+            file=sys.stderr,
+        )
+        settings["top_k"] = most
+    prompt = prompt or task.opening(values.seed)
+    texts = task.generate(params, prompt, **settings)
     for i, text in enumerate(texts):
         if values.num > 1:
             print(f"════ sample {i + 1} of {values.num} ════")
-        print((prompt or "") + text)
+        print(prompt + text)
     return 0
 
 

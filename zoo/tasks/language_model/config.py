@@ -9,6 +9,7 @@ from zoo.errors import UserError
 from zoo.tasks import Metric
 
 METRICS = {
+    "train_loss": Metric("loss in training, with dropout", "nats per character", "lower"),
     "valid_loss": Metric("loss on the last tenth of the text", "nats per character", "lower"),
     "valid_bpc": Metric("loss on the validation part", "bits per character", "lower"),
     "valid_ppl": Metric("perplexity on the validation part", "words to choose among", "lower"),
