@@ -15,7 +15,7 @@ LAYERS = [
     {"tasks"},
     {"runs"},
     {"train"},
-    {"bench", "cli", "predict", "report", "reproduce", "sample", "score"},
+    {"bench", "cli", "compare", "predict", "report", "reproduce", "sample", "score"},
 ]
 ONLY = {
     "flax": {

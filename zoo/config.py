@@ -85,6 +85,28 @@ def load(name: str) -> ConfigDict:
     Raises UserError for a file that is not there or does not load, and for an unknown variant.
     """
     path, _, variant = name.partition(":")
+    file, module = Path(path), _module(path)
+    try:
+        variants, get_config = module.VARIANTS, module.get_config
+        if not variant or variant in variants:
+            return _complete(get_config(variant or variants[0]), file, variant or variants[0])
+    except UserError:
+        raise
+    except Exception as error:
+        raise _faulty(path, error) from error
+    hint = f"did you mean {near!r}? " if (near := nearest(variant, variants)) else ""
+    raise UserError(f"--config={name}: no variant {variant!r}; {hint}It has {', '.join(variants)}")
+
+
+def variants(path: str) -> tuple[str, ...]:
+    """The variants of ``FILE.py``, default first. Raises UserError as ``load`` does."""
+    module = _module(path)
+    if not hasattr(module, "VARIANTS"):
+        raise UserError(f"--config={path}: a config defines VARIANTS, the names it takes")
+    return tuple(module.VARIANTS)
+
+
+def _module(path):
     file = Path(path)
     if not file.is_file():
         near = nearest(file.name, [p.name for p in sorted(Path("configs").glob("*.py"))])
@@ -98,16 +120,16 @@ def load(name: str) -> ConfigDict:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        variants, get_config = module.VARIANTS, module.get_config
-        if not variant or variant in variants:
-            return _complete(get_config(variant or variants[0]), file, variant or variants[0])
     except UserError:
         raise
     except Exception as error:
-        line = str(error).splitlines()[0] if str(error) else ""
-        raise UserError(f"--config={path}: {type(error).__name__}: {line}") from error
-    hint = f"did you mean {near!r}? " if (near := nearest(variant, variants)) else ""
-    raise UserError(f"--config={name}: no variant {variant!r}; {hint}It has {', '.join(variants)}")
+        raise _faulty(path, error) from error
+    return module
+
+
+def _faulty(path, error):
+    line = str(error).splitlines()[0] if str(error) else ""
+    return UserError(f"--config={path}: {type(error).__name__}: {line}")
 
 
 def _complete(config, file, variant):

@@ -19,7 +19,12 @@ def main(argv):
     values = flags.FlagValues()
     define = {"flag_values": values}
     flags.DEFINE_string("run", None, "folder of a finished run", **define)
-    flags.DEFINE_string("prompt", None, "text to go on from; a line break when left out", **define)
+    flags.DEFINE_string(
+        "prompt",
+        None,
+        "text to go on from; when left out a line break, or of a model of windows one of the text",
+        **define,
+    )
     flags.DEFINE_string("prompt_file", None, "file with the text to go on from", **define)
     flags.DEFINE_integer("length", 500, "symbols to write", **define)
     flags.DEFINE_float(
@@ -62,15 +67,22 @@ def main(argv):
     settings = {name: values[name].value for name in names}
     if values.member is not None:
         settings["member"] = values.member
+    if values.top_k > (most := task.vocabulary.size - len(task.vocabulary.unknown_ids)):
+        print(
+            f"note: --top_k={values.top_k}: this model has {most} symbols to draw from; all are kept",
+            file=sys.stderr,
+        )
+        settings["top_k"] = most
+    prompt = prompt or task.opening(values.seed)
     if values.num > 1:
-        texts = task.generate(params, prompt or "", **settings)
+        texts = task.generate(params, prompt, **settings)
         for i, text in enumerate(texts):
             print(f"════ sample {i + 1} of {values.num} ════")
-            print((prompt or "") + text)
+            print(prompt + text)
     else:
-        texts = [_streamed(task, params, prompt or "", settings)]
+        texts = [_streamed(task, params, prompt, settings)]
     if values.midi is not None:
-        _play(Path(values.midi), [(prompt or "") + text for text in texts])
+        _play(Path(values.midi), [prompt + text for text in texts])
     if values.check_copies:
         for i, text in enumerate(texts):
             which = f"sample {i + 1}: " if values.num > 1 else ""
@@ -81,13 +93,13 @@ def main(argv):
 def _streamed(task, params, prompt, settings):
     """The text that was written; printed as it came."""
     del settings["num"]
-    text = ""
+    pieces = []
     for piece in task.stream(params, prompt, **settings):
         # The prompt is read before the first piece is there, and found right.
-        print(piece if text else prompt + piece, end="", flush=True)
-        text += piece
+        print(piece if pieces else prompt + piece, end="", flush=True)
+        pieces.append(piece)
     print()
-    return text
+    return "".join(pieces)
 
 
 def _play(file, texts):

@@ -53,16 +53,11 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> tuple[dict, int]:
     if values.rounds < 1:
         raise UserError(f"--rounds={values.rounds}: must be at least 1")
-    for name in values.configs:
-        if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
-            raise UserError(f"--configs={name}: no such file in configs/")
-    chosen = contest.choose(values.contestants, TRAININGS)
-    if next(iter(chosen)) != "ours":
-        raise UserError("--contestants: ours must be the first, which says what the others do")
+    chosen = contestants(values.contestants, values.configs)
     lacking = contest.absent(chosen)
     there = {name: c for name, c in chosen.items() if name not in lacking}
     with Contest(there) as held, tempfile.TemporaryDirectory() as folder:
-        records = [_config(held, name, Path(folder), values.rounds) for name in values.configs]
+        records = [measure(held, name, Path(folder), values.rounds) for name in values.configs]
     result = {
         "bench": "step",
         "rounds": values.rounds,
@@ -70,6 +65,17 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         "configs": [record for record in records if record],
     }
     return result, int(bool(held.failed))
+
+
+def contestants(names: list[str], configs: list[str]) -> dict[str, contest.Contestant]:
+    """Those of ``names``, ours first. Raises UserError for others, and for a config that is not there."""
+    for name in configs:
+        if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
+            raise UserError(f"{name}: no such file in configs/")
+    chosen = contest.choose(names, TRAININGS)
+    if next(iter(chosen)) != "ours":
+        raise UserError("--contestants: ours must be the first, which says what the others do")
+    return chosen
 
 
 def table(result: dict) -> str:
@@ -90,11 +96,14 @@ def table(result: dict) -> str:
     return "\n".join([*rows(heads), *lines])
 
 
-def _config(held, config, folder, turns):
-    """Everything that is measured of one config; None where ours fails."""
+def measure(held, config, folder, turns, least=_TURN, **options):
+    """Everything that is measured of one config, by turns of ``least`` seconds (no turns: the losses of the
+    first batch alone); None where ours fails.
+    ``options`` are those of ``zoo.bench.trainings.ours.prepare``."""
     print(config, file=sys.stderr)
     file = str(folder / f"{config.replace(':', '-')}.npz")
-    held.begin(config, {"config": config, "folder": str(folder)}, names=["ours"])
+    ours = {"config": config, "folder": str(folder), **options}
+    held.begin(config, ours, names=["ours"])
     if "ours" not in held.alive or held.ask("ours", "save", run="workload", file=file) is None:
         return None
     work = workload.read(file)
@@ -104,7 +113,7 @@ def _config(held, config, folder, turns):
         return None
     order = {"module": "zoo.bench.floor", "function": "products", "options": {}}
     before = held.ask("ours", "call", **order)
-    seconds = held.seconds("steps", turns, _TURN)
+    seconds = held.seconds("steps", turns, least) if turns else {}
     after = held.ask("ours", "call", **order) if "ours" in held.alive else None
     # Other work on the machine can only make it look slower than it is.
     fastest = max(before["value"], after["value"]) if before and after else None

@@ -45,9 +45,10 @@ class WindowModel(stacked.Stacked, nn.Module):
         self.kernel = self.param("kernel", glorot_uniform(), (width, self.vocab))
         self.bias = self.param("bias", nn.initializers.zeros, (self.vocab,))
 
-    def __call__(self, tokens: Array, *, train: bool = False) -> Array:
+    def __call__(self, tokens: Array, *, train: bool = False, every: bool = False) -> Array:
         """tokens (B, T) ints -> logits (B, V). With ``train`` the dropout is on, and ``apply`` needs
-        ``rngs={"dropout": key}``."""
+        ``rngs={"dropout": key}``. With ``every``, of one direction only: logits (B, T, V) of what follows
+        each of the symbols."""
         if self.embed:
             xs = self.embedding[tokens.T]
         else:
@@ -56,12 +57,15 @@ class WindowModel(stacked.Stacked, nn.Module):
         between = None if key is None else jax.random.fold_in(key, _BETWEEN)
         options = {"dropout": self.dropout, "key": between}
         options["layer"] = bidirectional if self.bidirectional else unroll
-        carry, _ = stack(self._cell, self.stack, xs, **options)
-        ends = carry[-1] if self.bidirectional else carry[-1:]
-        read = jnp.concatenate([end.h for end in ends], axis=-1)
+        carry, ys = stack(self._cell, self.stack, xs, **options)
+        if not every:
+            ends = carry[-1] if self.bidirectional else carry[-1:]
+            ys = jnp.concatenate([end.h for end in ends], axis=-1)[None]
         if train:
-            read = locked_dropout(jax.random.fold_in(key, _OUTPUT), read[None], self.dropout_out)[0]
-        return read @ self.kernel + self.bias[None]
+            ys = locked_dropout(jax.random.fold_in(key, _OUTPUT), ys, self.dropout_out)
+        if not every:
+            return ys[0] @ self.kernel + self.bias[None]
+        return ys.swapaxes(0, 1) @ self.kernel + self.bias[None, None]
 
     @nn.nowrap
     def _pairs(self):

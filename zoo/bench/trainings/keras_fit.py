@@ -13,7 +13,7 @@ from zoo.bench.worker import Run
 
 def prepare(file):
     work = workload.read(file)
-    make = _text if work.sizes["kind"] == "text" else _series
+    make = {"text": _text, "windows": _windows, "series": _series}[work.sizes["kind"]]
     members = [make(work, i) for i in range(work.sizes["members"])]
     theirs = sum(model.count_params() for model, *_ in members)
     if theirs != work.parameters():
@@ -62,6 +62,45 @@ def _text(work, i):
         return float(np.mean(np.log(np.exp(logits).sum(axis=-1)) - chosen))
 
     return model, batches, check
+
+
+def _windows(work, i):
+    sizes, m, p = work.sizes, work.sizes["model"], work.member(i)
+    V, T, B, every = sizes["vocab"], sizes["window"], sizes["batch"], sizes["targets"] == "all"
+    inputs = keras.Input((T,) if m["embed"] else (T, 1), batch_size=B)
+    xs = keras.layers.Embedding(V + 1, m["embed"])(inputs) if m["embed"] else inputs
+    for n in range(m["layers"]):
+        xs = _locked(m["dropout"], xs) if n else xs
+        more = every or n < m["layers"] - 1
+        xs = keras.layers.LSTM(m["hidden"], return_sequences=more)(xs)
+    if m["dropout_out"]:
+        xs = (_locked if every else _dropped)(m["dropout_out"], xs)
+    model = keras.Model(inputs, keras.layers.Dense(V)(xs))
+    weights = [p["embedding"]] if m["embed"] else []
+    weights += [p[f"layer_{n}.{name}"] for n in range(m["layers"]) for name in ("w_x", "w_h", "b")]
+    model.set_weights([*weights, p["kernel"], p["bias"]])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(_optimizer(sizes), loss)
+    rows = np.lib.stride_tricks.sliding_window_view(work.data["tokens"][i], T + 1)
+
+    def read(rows):
+        xs = rows[:, :-1] if m["embed"] else (rows[:, :-1, None] / V).astype(np.float32)
+        return xs, rows[:, 1:] if every else rows[:, -1]
+
+    def batches(n):
+        return *read(rows[np.arange(n * B) % len(rows)]), B
+
+    def check():
+        xs, ys = read(work.data["batch"][i])
+        logits = np.asarray(model(xs, training=False), np.float64)
+        chosen = np.take_along_axis(logits, ys[..., None], axis=-1)[..., 0]
+        return float(np.mean(np.log(np.exp(logits).sum(axis=-1)) - chosen))
+
+    return model, batches, check
+
+
+def _dropped(rate, xs):
+    return keras.layers.Dropout(rate)(xs)
 
 
 def _locked(rate, xs):

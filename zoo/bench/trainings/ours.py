@@ -24,11 +24,12 @@ _STAND_IN = {
 _LANGUAGES = (40, 10_000)
 
 
-def prepare(config, folder):
+def prepare(config, folder, epochs=0, most=0):
     """``config`` as in char_lm:docs; ``folder`` is for random text. Runs: "steps", training; "loss", of the
-    first batch without dropout; "workload"."""
+    first batch without dropout; "workload"; "epochs", of a text that is read in windows: the loss (epochs,)
+    of each of the first epochs, or of the first ``most`` steps of each."""
     job, data_is = make_job(config, Path(folder))
-    work = _workload(job, data_is)
+    work = _workload(job, data_is, epochs, most)
     state = step.begin(job)
     data, order = mesh.replicated(job.mesh, job.task.data("train")), step.orders(job)(0)
     program = step.program(job, state).lower(state, data, order, jnp.int32(1)).compile()
@@ -43,6 +44,7 @@ def prepare(config, folder):
     return {
         "steps": Run(lambda: steps(1), many=steps),
         "loss": Run(lambda: _loss(job), lambda loss: {"loss": loss}),
+        "epochs": Run(lambda: _epochs(job, program, data, epochs, most), lambda l: {"losses": l}),
         "workload": Run(work.arrays, lambda arrays: arrays),
     }
 
@@ -106,6 +108,18 @@ def _loss(job):
     return np.array(losses)
 
 
+def _epochs(job, program, data, epochs, most):
+    state, losses = step.begin(job), []
+    for epoch in range(epochs):
+        at = jnp.int32(epoch * job.plan.per_epoch)
+        zeros = jax.tree.map(jnp.zeros_like, state.sums)
+        state = state._replace(step=at, sums=zeros)
+        order = step.orders(job)(int(at))
+        state = program(state, data, order, jnp.int32(most or job.plan.per_epoch))
+        losses.append(float(state.sums["loss"].total / state.sums["loss"].weight))
+    return np.array(losses)
+
+
 def _batch(job, member):
     task = job.task
     if job.config.task == "forecasting":
@@ -115,7 +129,7 @@ def _batch(job, member):
     return task.gather(task.data("train"), task.indices(order, 0, member))
 
 
-def _workload(job, data_is):
+def _workload(job, data_is, epochs, most):
     config, task = job.config, job.task
     params = step.begin(job).params
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
@@ -133,6 +147,10 @@ def _workload(job, data_is):
     make = {"forecasting": _series, "language_model": _text, "language_detection": _languages}
     more, data = make[config.task](job)
     sizes |= more
+    if epochs:
+        each = [job.task.order("train", epoch) for epoch in range(epochs)]
+        order = np.stack(each).reshape(epochs, -1, config.batch_size)
+        data["order"] = order[:, : most or None]  # the rows of each step; -1 for none
     return Workload(sizes | {"operations": _operations(sizes, named)}, named, data)
 
 
@@ -141,7 +159,10 @@ def _text(job):
     sizes = {"vocab": task.vocabulary.size, "window": config.data.window}
     tokens = np.asarray(task.data("train"))[None]
     batch = np.asarray(_batch(job, 0)["tokens"])[None]
-    return sizes | {"kind": "text", "reading": config.data.batches}, {
+    if config.data.batches == "windows":
+        sizes |= {"vocab": task.model.vocab, "targets": config.data.targets}
+    kind = "windows" if config.data.batches == "windows" else "text"
+    return sizes | {"kind": kind, "reading": config.data.batches}, {
         "tokens": tokens,
         "batch": batch,
     }
@@ -187,9 +208,11 @@ def _operations(sizes, params):
         if array.ndim == 3 and name != "embedding"
     ]
     total = sum(of_tokens)
-    if not sizes["model"].get("embed", 1):
+    if sizes["kind"] == "text" and not sizes["model"].get("embed", 1):
         total -= params["layer_0.w_x"].size  # a one-hot symbol times a matrix is a row of it
     times = sizes["tokens"] / sizes["members"]
     if "length" in sizes["model"]:
         times *= sizes["model"]["length"] / sizes["model"]["patch"]
+    if sizes.get("targets") == "last":  # the softmax is of the last step alone
+        total -= params["kernel"].size * (1 - 1 / sizes["window"])
     return 6.0 * total * times

@@ -15,7 +15,7 @@ from zoo.bench.worker import Run
 
 def prepare(file):
     work = workload.read(file)
-    make = _text if work.sizes["kind"] == "text" else _series
+    make = {"text": _text, "windows": _windows, "series": _series}[work.sizes["kind"]]
     members = [make(work, i) for i in range(work.sizes["members"])]
     ours = work.parameters()
     theirs = sum(p.numel() for model, *_ in members for p in model.parameters() if p.requires_grad)
@@ -31,7 +31,10 @@ def prepare(file):
         return np.array([check() for *_, check in members])
 
     first = Run(loss, lambda losses: {"loss": losses})
-    return {"loss": first, "steps": Run(lambda: steps(1), many=steps)}
+    runs = {"loss": first, "steps": Run(lambda: steps(1), many=steps)}
+    if "order" in work.data:
+        runs["epochs"] = Run(lambda: _epochs(work), lambda losses: {"losses": losses})
+    return runs
 
 
 class LanguageModel(nn.Module):
@@ -130,6 +133,85 @@ def _batches(sizes, tokens):
         at = torch.randint(len(tokens) - T, (B, 1))
         rows = tokens[at + torch.arange(T + (reading != "drawn"))]
         yield (torch.cat([start, rows], dim=1) if reading == "drawn" else rows), True
+
+
+class WindowModel(nn.Module):
+    """Layers over windows of symbols, as numbers or by an embedding, and a softmax over the next symbol."""
+
+    def __init__(self, vocab, model):
+        super().__init__()
+        self.vocab, self.rates = vocab, model
+        self.embedding = nn.Embedding(vocab + 1, model["embed"]) if model["embed"] else None
+        inputs = [model["embed"] or 1] + [model["hidden"]] * (model["layers"] - 1)
+        self.layers = nn.ModuleList(nn.LSTM(D, model["hidden"]) for D in inputs)
+        self.head = nn.Linear(model["hidden"], vocab)
+
+    def forward(self, tokens, every):
+        """tokens (B, T) -> logits (1, B, V) after the last symbol, or (T, B, V) after every one."""
+        xs = self.embedding(tokens.T) if self.embedding else (tokens.T / self.vocab)[..., None]
+        for i, layer in enumerate(self.layers):
+            xs, _ = layer(self._locked(xs, self.rates["dropout"]) if i else xs)
+        return self.head(self._locked(xs if every else xs[-1:], self.rates["dropout_out"]))
+
+    _locked = LanguageModel._locked
+
+
+def _windows(work, i):
+    torch.set_num_threads(os.cpu_count())
+    torch.manual_seed(0)
+    sizes, p = work.sizes, work.member(i)
+    model, every = WindowModel(sizes["vocab"], sizes["model"]), sizes["targets"] == "all"
+    with torch.no_grad():
+        if model.embedding:
+            model.embedding.weight.copy_(torch.tensor(p["embedding"]))
+        model.head.weight.copy_(torch.tensor(p["kernel"].T))
+        model.head.bias.copy_(torch.tensor(p["bias"]))
+    for n, layer in enumerate(model.layers):
+        _fill(layer, 0, p, n)
+    optimizer, _ = _optimizer(model, work)
+    tokens = torch.tensor(work.data["tokens"][i].astype(np.int64))
+    T, B = sizes["window"], sizes["batch"]
+    batches = _shuffled(len(tokens) - T, B)
+
+    def loss(rows):
+        targets = rows[:, 1:] if every else rows[:, -1:]
+        return F.cross_entropy(model(rows[:, :-1], every).flatten(0, 1), targets.T.flatten())
+
+    def train(starts=None):
+        starts = next(batches) if starts is None else starts
+        error = loss(tokens[starts[:, None] + torch.arange(T + 1)])
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()
+        return error.detach()
+
+    def check():
+        model.eval()
+        with torch.no_grad():
+            error = float(loss(torch.tensor(work.data["batch"][i].astype(np.int64))))
+        model.train()
+        return error
+
+    return model, train, check
+
+
+def _shuffled(count, size):
+    """Batches of the numbers below ``count`` without end, each epoch in another order."""
+    while True:
+        yield from torch.randperm(count)[: count // size * size].view(-1, size)
+
+
+def _epochs(work):
+    """(epochs,) mean loss of each epoch, with dropout, from the first parameters."""
+    _, train, _ = _windows(work, 0)
+    losses = []
+    for epoch in work.data["order"]:
+        sums = []
+        for rows in epoch:
+            starts = torch.tensor(rows[rows >= 0].astype(np.int64))
+            sums.append(float(train(starts)) * len(starts))
+        losses.append(sum(sums) / (epoch >= 0).sum())
+    return np.array(losses)
 
 
 def _series(work, i):

@@ -7,11 +7,13 @@ import numpy as np
 
 
 class Workload(NamedTuple):
-    """sizes:  what the config says, by name: "kind" ("text" or "series"), "model", "optimizer", "batch",
-              "window", "members" (models that are trained side by side), "steps" (of the schedule), ...
+    """sizes:  what the config says, by name: "kind" ("text", "windows" or "series"), "model", "optimizer",
+              "batch", "window", "members" (models trained side by side), "steps" (of the schedule), ...
     params: the first parameters by name, such as "layer_0.w_x"; of several members (members, ...) each
     data:   of text "tokens" (members, N) and "batch" (members, B, T + 1), whose first T are inputs and
-            last T targets; of series "windows" (n, T, D) and "targets" (n,), the first of them the batch
+            last T targets; of windows the same (the last is the target), and "order" (epochs, steps, B),
+            where those of each step begin, -1 for none; of series "windows" (n, T, D) and "targets" (n,),
+            the first of them the batch
     """
 
     sizes: dict[str, Any]

@@ -9,6 +9,7 @@ from zoo.errors import UserError
 from zoo.tasks import Metric
 
 METRICS = {
+    "train_loss": Metric("loss in training, with dropout", "nats per character", "lower"),
     "valid_loss": Metric("loss on the last tenth of the text", "nats per character", "lower"),
     "valid_bpc": Metric("loss on the validation part", "bits per character", "lower"),
     "valid_ppl": Metric("perplexity on the validation part", "words to choose among", "lower"),
@@ -34,15 +35,16 @@ def defaults() -> ConfigDict:
         "lowercase": False,
         "min_count": 2,  # rarer characters or words are the unknown symbol
         "most": 60_000,  # words or pieces of the vocabulary
-        "batches": "lanes",  # or chunks, prefixes
+        "batches": "lanes",  # or chunks, prefixes, windows
         "window": 64,
+        "targets": "last",  # of windows: the symbol after them, or "all": after each of their symbols
         "vary": 0.0,  # standard deviation of the length of windows, of lanes
         "valid": 0.1,
         "test": 0.0,
     }
     c.model = {
         "cell": "lstm",
-        "embed": 64,
+        "embed": 64,  # of windows also 0: the number of a symbol, divided by how many there are
         "hidden": 256,
         "layers": 1,
         "dropout": 0.0,
@@ -54,7 +56,7 @@ def defaults() -> ConfigDict:
         "temporal": 0.0,
         "tie": False,
         "cutoffs": (),  # words at which the tails of an adaptive softmax begin; () for none
-        "bidirectional": False,  # of prefixes
+        "bidirectional": False,  # of prefixes and windows
     }
     c.negatives = 0  # symbols drawn in training to stand for the vocabulary; 0 for all of it
     c.kneser_ney = 0  # order of the n-gram model that is reported beside it; 0 for none
@@ -67,7 +69,8 @@ def check(config: ConfigDict) -> None:
     from zoo.data.text.tokenizers import KINDS
 
     choose(config, "model.cell", CELLS)
-    choose(config, "data.batches", ("lanes", "chunks", "prefixes"))
+    choose(config, "data.batches", ("lanes", "chunks", "prefixes", "windows"))
+    choose(config, "data.targets", ("last", "all"))
     choose(config, "data.symbols", KINDS)
     if config.data.together and not config.data.corpora and not config.data.path:
         raise UserError(
@@ -78,13 +81,16 @@ def check(config: ConfigDict) -> None:
             f"--config.data.batches={config.data.batches}: several corpora are read in chunks; add "
             "--config.data.batches=chunks"
         )
-    if config.data.batches == "prefixes":
-        _check_prefixes(config)
-    elif config.model.bidirectional:
+    of_windows = config.data.batches in ("prefixes", "windows")
+    if of_windows:
+        _check_window_model(config)
+    if config.model.bidirectional and not (of_windows and config.data.targets == "last"):
         raise UserError(
             "--config.model.bidirectional: it would see what it is to predict; only with "
-            "--config.data.batches=prefixes"
+            "--config.data.batches=prefixes or windows, and --config.data.targets=last"
         )
+    if config.data.targets == "all" and config.data.batches != "windows":
+        raise UserError("--config.data.targets=all: only with --config.data.batches=windows")
     cutoffs = (0, *config.model.cutoffs)
     if any(low >= high for low, high in pairwise(cutoffs)):
         raise UserError(
@@ -94,7 +100,7 @@ def check(config: ConfigDict) -> None:
         other = "negatives" if config.negatives else "model.tie"
         raise UserError(f"--config.model.cutoffs: not with --config.{other}; leave one of them out")
     for key in ("best.metric", "target.metric"):
-        choose(config, key, ("valid_loss", "valid_bpc", ""))
+        choose(config, key, ("train_loss", "valid_loss", "valid_bpc", ""))
     require(config, "data.most", 2)
     if config.data.vary and config.data.batches != "lanes":
         raise UserError(
@@ -102,8 +108,9 @@ def check(config: ConfigDict) -> None:
         )
     for key in ("data.vary", "negatives", "kneser_ney", "model.activation", "model.temporal"):
         require(config, key, 0)
-    for key in ("batch_size", "data.window", "data.min_count", "model.hidden", "model.embed"):
+    for key in ("batch_size", "data.window", "data.min_count", "model.hidden"):
         require(config, key, 1)
+    require(config, "model.embed", 0 if config.data.batches == "windows" else 1)
     require(config, "model.layers", 1)
     if not config.data.valid and config.best.metric.startswith("valid_"):
         raise UserError(
@@ -113,11 +120,14 @@ def check(config: ConfigDict) -> None:
         require(config, f"model.{key}", 0, 0.99)
 
 
-def _check_prefixes(config):
-    """What a model of prefixes does not have."""
-    if config.data.symbols not in ("words", "characters"):
+def _check_window_model(config):
+    """What a model of prefixes or windows does not have."""
+    kinds = {"prefixes": ("words", "characters"), "windows": ("characters", "bytes", "words")}
+    batches = config.data.batches
+    if config.data.symbols not in kinds[batches]:
         raise UserError(
-            f"--config.data.symbols={config.data.symbols}: prefixes are of words or characters"
+            f"--config.data.symbols={config.data.symbols}: {batches} are of "
+            f"{' or '.join(kinds[batches])}"
         )
     lacking = (
         "tie",
@@ -131,4 +141,4 @@ def _check_prefixes(config):
     for key in (*(f"model.{name}" for name in lacking), "negatives", "kneser_ney"):
         group, _, name = key.rpartition(".")
         if (config[group] if group else config)[name]:
-            raise UserError(f"--config.{key}: not with --config.data.batches=prefixes")
+            raise UserError(f"--config.{key}: not with --config.data.batches={batches}")

@@ -133,7 +133,7 @@ class PrefixTask(LanguageModelTask):
         mute = jnp.asarray([*self.vocabulary.unknown_ids, line_break], jnp.int32)
         settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} | settings
         key = random.key(seed, "sample")
-        yield np.asarray(_written(self.model, length, num, params, tokens, mute, key, settings))
+        yield np.asarray(written(self.model, length, num, params, tokens, mute, key, settings))
 
 
 def _windows(tokens: Array, first: Array, following: Array, sizes) -> Array:
@@ -153,7 +153,10 @@ def _nats(model, sizes, params, rows, some):
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _written(model, length, num, params, window, mute, key, settings):
+def written(model, length, num, params, window, mute, key, settings):
+    """Numbers (num, length) that a WindowModel writes after a window (T,). It reads it anew for each, moved
+    by one symbol; those of ``mute`` (M,) are never written. ``settings`` are those of ``generate``."""
+
     def logits(windows):
         return model.apply(params, windows).at[:, mute].set(-jnp.inf)
 

@@ -7,7 +7,7 @@ lanes:  the text is cut into ``batch_size`` contiguous lanes, read side by side,
         backpropagation through time). Every epoch starts at another place of the text.
 chunks: sequences of ``window`` symbols without a common past, shuffled every epoch (source 001).
 
-A third way, ``prefixes``, has another model: see ``zoo.tasks.language_model.prefixes``.
+Two other ways, ``prefixes`` and ``windows``, have another model: see the modules of these names here.
 
 Of several corpora it is a bank: a model for each, with one vocabulary for all. Or, with ``data.together``,
 one model that reads chunks of all.
@@ -45,11 +45,15 @@ _LONG = 100  # characters of a word, on the mean: then it is none
 
 def of(config: ConfigDict) -> type["LanguageModelTask"]:
     """The class of a config."""
-    if config.data.batches != "prefixes":
-        return LanguageModelTask
-    from zoo.tasks.language_model.prefixes import PrefixTask
+    if config.data.batches == "prefixes":
+        from zoo.tasks.language_model.prefixes import PrefixTask
 
-    return PrefixTask
+        return PrefixTask
+    if config.data.batches == "windows":
+        from zoo.tasks.language_model.windows import WindowTask
+
+        return WindowTask
+    return LanguageModelTask
 
 
 class LanguageModelTask(Task):
@@ -128,7 +132,7 @@ class LanguageModelTask(Task):
                     f"the training part has {count} word(s) in {size} characters, hardly any blanks; add "
                     "--config.data.symbols=characters"
                 )
-            batch = 1 if name else c.batch_size
+            batch = 1 if name or c.data.batches == "windows" else c.batch_size
             sizes = len(tokens["train"]), len(tokens["valid"]), batch, c.data.window
             batches.check_size(*sizes, f"{self._unit}s", name)
             all_of_them.append(tokens)
@@ -349,6 +353,10 @@ class LanguageModelTask(Task):
         """Ids (num, length) after a line break; for ``settings`` see ``zoo.generate.generate_blocks``."""
         start = self.vocabulary.encode(default_prompt(self.vocabulary))
         return self._continued(self.of_member(params, member), start, **settings)
+
+    def opening(self, seed: int) -> str:
+        """What people are shown that a text without a prompt goes on from; "" for nothing."""
+        return ""
 
     def _continued(self, params, start, **settings):
         """Ids (num, length) that come after ids (N,)."""
