@@ -212,9 +212,10 @@ def _number(value, axis):
     if axis.log:
         return f"{value:,.10g}" if 1e-4 <= value < 1e6 else f"{value:.0e}"
     step = axis.ticks[1] - axis.ticks[0] if len(axis.ticks) > 1 else abs(value) or 1
-    if max(abs(t) for t in axis.ticks) >= 1e7 or step < 1e-5:
-        return f"{value:.3g}"
+    largest = max(abs(tick) for tick in axis.ticks)
+    if largest >= 1e7 or step < 1e-5:
+        digits = math.floor(math.log10(largest)) - math.floor(math.log10(step)) + 2
+        return f"{value:.{digits}g}"
     places = max(0, -math.floor(math.log10(step)))
-    short = f"{value:,.{places}f}"
-    exact = abs(value - round(value, places)) < step / 100
-    return short if exact else f"{value:,.{places + 1}f}"
+    exact = all(abs(tick - round(tick, places)) < step / 100 for tick in axis.ticks)
+    return f"{value:,.{places if exact else places + 1}f}"

@@ -4,13 +4,13 @@ LIGHT = {
     "paper": "#ffffff", "ink": "#1c1f23", "quiet": "#58606a", "rule": "#d9dde2", "box": "#f5f6f8",
     "link": "#0b57a4", "done": "#1d6b3c", "open": "#8a4b00",
     "s0": "#0b63b0", "s1": "#c44a00", "s2": "#00795c", "s3": "#a03a86",
-    "s4": "#8a6d00", "s5": "#2b2f36", "s6": "#d03a4f", "s7": "#3f8fc9",
+    "s4": "#b38b00", "s5": "#2b2f36", "s6": "#8c1c33", "s7": "#3f8fc9",
 }  # fmt: skip
 DARK = {
     "paper": "#15181c", "ink": "#e7eaee", "quiet": "#a3abb5", "rule": "#343a42", "box": "#1e2228",
     "link": "#82b9f5", "done": "#7fd3a1", "open": "#f0b86a",
-    "s0": "#6cb4f5", "s1": "#ff9550", "s2": "#35c79e", "s3": "#e69ad3",
-    "s4": "#d9bd3f", "s5": "#f1f3f5", "s6": "#ff7a88", "s7": "#4f8fc4",
+    "s0": "#7cc4ff", "s1": "#ff9550", "s2": "#35c79e", "s3": "#e69ad3",
+    "s4": "#f2e06a", "s5": "#f1f3f5", "s6": "#ff7a88", "s7": "#3f78c8",
 }  # fmt: skip
 
 
