@@ -151,7 +151,8 @@ def _facts(runs):
     """(name, a cell a run) of what is no metric."""
     results = [run.result or {} for run in runs]
     yield "state", [progress(run) for run in runs]
-    yield "experiment", [tag("code", run.experiment) for run in runs]
+    if len({run.experiment for run in runs}) > 1:
+        yield "experiment", [tag("code", run.experiment) for run in runs]
     yield "seed", [run.config.seed for run in runs]
     yield "parameters", [_count(r.get("params")) for r in results]
     yield "steps", [_count(steps(run)) for run in runs]

@@ -48,7 +48,7 @@ def losses(run: Run) -> Markup | None:
     """Training and validation loss over the steps."""
     lines = [
         chart.Line("training (dropout on)", points(run, "train_loss"), 0),
-        chart.Line("validation", points(run, "valid_loss"), 1, marks=40),
+        chart.Line("validation", points(run, "valid_loss"), 1, marks=25),
     ]
     unit = f"loss ({run.unit})" if run.unit else "loss"
     return chart.draw(lines, title=f"Losses of {run.name}", x="step", y=unit)

@@ -42,7 +42,7 @@ section.stage{border-left:3px solid var(--rule);margin-top:2rem;padding-left:1re
 .about .done,.about .open{font-weight:600}
 .done{color:var(--done)} .open{color:var(--open)}
 .note,.words{color:var(--quiet);font-size:.875rem}
-.words{display:block;font-weight:400}
+.words{display:block;font-weight:400;min-width:9rem}
 dl.facts{display:flex;flex-wrap:wrap;gap:.75rem 2rem;margin:1rem 0}
 dt{color:var(--quiet);font-size:.875rem} dd{margin:0;font-variant-numeric:tabular-nums}
 .wide{overflow-x:auto;margin:.75rem 0;border:1px solid var(--rule);border-radius:6px;
