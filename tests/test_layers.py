@@ -14,7 +14,7 @@ LAYERS = [
     {"generate"},
     {"tasks"},
     {"runs"},
-    {"train"},
+    {"pages", "train"},
     {"bench", "cli", "compare", "predict", "report", "reproduce", "sample", "score"},
 ]
 ONLY = {

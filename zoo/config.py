@@ -152,7 +152,7 @@ def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> N
     Raises UserError for a key that the config does not have. The values take effect when ``values``
     parses ``argv``; call ``settle`` then.
     """
-    known = _flatten(config)
+    known = flatten(config)
     for arg in argv:
         if not (match := _KEY.match(arg)):
             continue
@@ -182,7 +182,7 @@ def settle(config: ConfigDict, argv: list[str]) -> None:
 
 def require(config: ConfigDict, key: str, low: float, high: float | None = None) -> None:
     """Raises UserError unless low <= config.key (<= high, where given). None passes."""
-    value = _flatten(config)[key]
+    value = flatten(config)[key]
     if value is None:
         return
     if not (low <= value and (high is None or value <= high)):
@@ -192,7 +192,7 @@ def require(config: ConfigDict, key: str, low: float, high: float | None = None)
 
 def choose(config: ConfigDict, key: str, choices) -> str:
     """config.key, one of ``choices``. Raises UserError with the nearest right name."""
-    value = _flatten(config)[key]
+    value = flatten(config)[key]
     if value not in choices:
         near = nearest(str(value), choices)
         hint = f"did you mean {near!r}? " if near else ""
@@ -227,19 +227,20 @@ def overlay(defaults: ConfigDict, record: dict) -> ConfigDict:
 
 def differences(one: ConfigDict, other: ConfigDict) -> list[str]:
     """The keys whose values differ."""
-    a, b = _flatten(one), _flatten(other)
+    a, b = flatten(one), flatten(other)
     return sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
+
+
+def flatten(config: ConfigDict, prefix: str = "") -> dict:
+    """key -> value, of all groups, by keys such as ``model.hidden``."""
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
 
 
 def _tuples(value):
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def _flatten(config, prefix=""):
-    flat = {}
-    for name, value in config.items():
-        if isinstance(value, ConfigDict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

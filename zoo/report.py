@@ -1,12 +1,12 @@
-"""The committed results: the README's tables, a run held against them, a picture of finished runs.
+"""Reports: a page about runs; the committed results as tables, a run held against them; a picture of plots.
 
+python -m zoo.report DIR ... [--out=FILE.html]           one HTML page about runs, or about folders of seeds
 python -m zoo.report --table              the tables of runs/reference.json, as Markdown
 python -m zoo.report --verify=FOLDER      a finished run against its entry there, bit for bit
 python -m zoo.report --picture=FILE.png PLOT.png ...     plots of runs, one below the other
 """
 
 import importlib
-import math
 import statistics
 import sys
 from pathlib import Path
@@ -16,7 +16,9 @@ from absl import flags
 
 from zoo import cli, config, tasks
 from zoo.bench import markdown
+from zoo.data.files import write_bytes
 from zoo.errors import UserError
+from zoo.pages import figures
 from zoo.runs import reference
 
 _COLUMNS = (
@@ -39,22 +41,62 @@ def main(argv):
     flags.DEFINE_boolean("table", False, "print the results tables", **define)
     flags.DEFINE_string("verify", None, "folder of a finished run to compare", **define)
     flags.DEFINE_string("picture", None, "PNG file to write, of the plots that follow", **define)
-    plots = cli.parse(values, argv, __doc__, positional=True)
-    if plots is None:
+    flags.DEFINE_string(
+        "out", None, "HTML file to write, of the run folders that are given", **define
+    )
+    rest = cli.parse(values, argv, __doc__, positional=True)
+    if rest is None:
         return 0
-    if values.table + (values.verify is not None) + (values.picture is not None) != 1:
-        raise UserError("give one of --table, --verify=FOLDER and --picture=FILE.png PLOT.png ...")
-    if bool(plots) != (values.picture is not None):
+    asked = values.table + (values.verify is not None) + (values.picture is not None)
+    if asked > 1 or not (asked or rest):
+        raise UserError(
+            "give one of DIR ..., --table, --verify=FOLDER and --picture=FILE.png PLOT.png ..."
+        )
+    if asked and bool(rest) != (values.picture is not None):
         raise UserError(
             "plots go with --picture, as in: --picture=docs/runs.png runs/*/plots/loss.png"
         )
+    if asked and values.out is not None:
+        raise UserError("--out goes with run folders, as in: runs/char_lm --out=page.html")
     if values.table:
         print(tables(reference.read()))
         return 0
     if values.picture:
-        picture(Path(values.picture), [Path(plot) for plot in plots])
+        picture(Path(values.picture), [Path(plot) for plot in rest])
         return 0
-    return verify(Path(values.verify), reference.read())
+    if values.verify is not None:
+        return verify(Path(values.verify), reference.read())
+    write_page([Path(path) for path in rest], values.out)
+    return 0
+
+
+def write_page(paths: list[Path], out: str | None) -> None:
+    """Writes the page about run folders to ``out``; to report.html in the folder of a single one, or else
+    where the command runs.
+
+    Raises UserError for a folder that is no run, for damaged files, and where ``out`` cannot be written.
+    """
+    from zoo.pages.folders import read
+    from zoo.pages.page import page
+
+    file = (
+        Path(out) if out is not None else (paths[0] if len(paths) == 1 else Path()) / "report.html"
+    )
+    if out == "" or file.is_dir():
+        raise UserError(f"--out={out}: a folder; give the name of a file, such as page.html")
+    runs = read(paths)
+    title = paths[0].resolve().name if len(paths) == 1 else f"{len(runs)} runs"
+    if len(paths) == 1 and len(runs) > 1:
+        title = f"{title}, {len(runs)} seeds"
+    content = page(runs, runs[0].name if len(runs) == 1 else title).encode()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(file, content)
+    except (OSError, UserError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"--out={file}: cannot be written: {why}") from None
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    print(f"{file}: {count}, {len(content) / 1e6:.1f} MB")
 
 
 def tables(entries: dict) -> str:
@@ -107,73 +149,22 @@ def _rows(name, settings, runs):
     """The rows of one experiment, one for each of its metrics and the figure of others beside it."""
     metrics = tasks.module(settings.task, "config").METRICS
     size = f"{runs[0]['params']:,}"
-    time = _clock(statistics.median(r["train_seconds"] for r in runs))
+    time = figures.clock(statistics.median(r["train_seconds"] for r in runs))
     seeds = f" ({len(runs)} seeds)" if len(runs) > 1 else ""
     title = f"`{name}`: {settings.about}{seeds}"
     lines = []
     for key, other, whose in settings.results:
         metric = metrics[key]
-        _, ours = _figure(runs, key)
+        _, ours = figures.of_runs(runs, key)
         theirs, best = None, "none given"
         if other is not None:
-            theirs, best = _figure(runs, other) if isinstance(other, str) else _published(other)
+            theirs, best = figures.other(runs, other)
             best = f"{best} by {whose}"
-        won = _won(metric.better, runs, key, theirs)
+        won = figures.won(metric, runs, key, theirs)
         cells = [title, metric.words, metric.unit, metric.better, ours, best, won, size, time]
         lines.append(_line(cells))
         title = f"`{name}`"
     return lines
-
-
-def _figure(runs, key):
-    """(mean, text) of a metric over runs; the mean is None where a run has no figure.
-
-    None as a figure is a goal that the run did not reach; a metric that is not there was not measured.
-    """
-    if any(key not in r["metrics"] for r in runs):
-        return None, "not measured"
-    values = [r["metrics"][key] for r in runs]
-    reached = [v for v in values if v is not None]
-    if len(reached) < len(values):
-        part = f" by {len(values) - len(reached)} of {len(values)} seeds" if reached else ""
-        return None, f"not reached{part}"
-    mean, deviation = statistics.fmean(values), _deviation(values)
-    if deviation < 1e-9:
-        return mean, _rounded(mean)
-    # The deviation to one figure, or two where it begins with 1; the mean to the same place.
-    size = math.floor(math.log10(deviation))
-    places = max(0, (1 if f"{deviation:e}"[0] == "1" else 0) - size)
-    return mean, f"{mean:,.{places}f} ± {deviation:.{places}f}"
-
-
-def _published(figure):
-    """(figure, text) of what a config states: as it stands there, three figures at least."""
-    exact = figure < 100 and float(f"{figure:.3g}") == figure
-    return figure, f"{figure:#.3g}" if exact else f"{figure:,.10g}"
-
-
-def _won(better, runs, key, theirs):
-    """Whether ours is the better figure: "barely" where seeds differ by more than it is better, a dash
-    where there is nothing to compare."""
-    measured = all(key in r["metrics"] for r in runs)
-    if theirs is None or better not in ("lower", "higher") or not measured:
-        return "–"
-    values = [r["metrics"][key] for r in runs]
-    if None in values:
-        return "no"
-    gain = (theirs - statistics.fmean(values)) * (1 if better == "lower" else -1)
-    if gain <= 0:
-        return "no"
-    return "yes" if gain > _deviation(values) else "barely"
-
-
-def _deviation(values):
-    return statistics.stdev(values) if len(values) > 1 else 0.0
-
-
-def _rounded(value):
-    """Four figures; more where four would make it 1."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.{4 if round(value, 4) != 1 else 6}g}"
 
 
 def _heads(columns):
@@ -185,7 +176,8 @@ def _line(cells):
 
 
 def verify(run: Path, entries: dict) -> int:
-    """Prints what agrees; exit code 0 when the parameters are the same bits, 1 when not."""
+    """Prints what agrees; exit code 0 when the parameters, and their average where there is one, are the
+    same bits, 1 when not."""
     from zoo.runs import folder
 
     folder.read_config(run)
@@ -199,14 +191,19 @@ def verify(run: Path, entries: dict) -> int:
             f"--verify={run}: {reference.FILE} has no {name} with seed {result['seed']}"
         )
     want = runs[0]
-    for key in ("params_sha256", "best_sha256"):
-        print(f"{key}: {'the same' if want[key] == result[key] else 'different'}")
+    keys = ["params_sha256", "best_sha256"]
+    keys += ["average_sha256"] if result.get("average_sha256") else []
+    same = {key: want.get(key) == result.get(key) for key in keys}
+    for key in keys:
+        differs = "different" if key in want else "not in the reference"
+        print(f"{key}: {'the same' if same[key] else differs}")
     for key, value in want["metrics"].items():
         print(f"{key}: {result['metrics'].get(key)} (reference {value})")
     for key, value in want["versions"].items():
         if value != result["versions"].get(key):
             print(f"version of {key}: {result['versions'].get(key)} (reference {value})")
-    return 0 if want["params_sha256"] == result["params_sha256"] else 1
+    counted = [key for key in keys if key != "best_sha256" and key in want]
+    return 0 if all(same[key] for key in counted) else 1
 
 
 def picture(file: Path, plots: list[Path]) -> None:
@@ -247,10 +244,6 @@ def _on_white(image, width):
     left = (width - image.shape[1]) // 2
     right = width - image.shape[1] - left
     return np.pad(image, [(0, _SPACE), (left, right), (0, 0)], constant_values=1)
-
-
-def _clock(seconds):
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 if __name__ == "__main__":

@@ -119,9 +119,17 @@ def read_config(path: Path) -> ConfigDict:
 
 
 def read_result(path: Path) -> dict | None:
-    """result.json, or None where the run is not finished."""
+    """result.json, or None where the run is not finished. Raises UserError for a file that is damaged."""
     file = path / "result.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+        return {**result, "metrics": dict(result["metrics"])}
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{file} is damaged; delete it and run the training command again, which writes it anew"
+        ) from error
 
 
 def used_sha256(result: dict) -> str:

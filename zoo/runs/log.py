@@ -5,11 +5,21 @@ import os
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from zoo.data.files import write_bytes
+from zoo.errors import UserError
 
 _HEAD = "════ step "
-_BLOCKS = re.compile(rf"^{_HEAD}(\d+), .* ════$", re.MULTILINE)
+_BLOCKS = re.compile(rf"^{_HEAD}(\d+), (.*) ════$", re.MULTILINE)
+
+
+class Sample(NamedTuple):
+    """A block of samples.txt: the step, what was measured there, and what the model said."""
+
+    step: int
+    title: str
+    text: str
 
 
 class Log:
@@ -40,6 +50,39 @@ def read(run: Path) -> list[dict]:
     return records
 
 
+def read_whole(run: Path) -> list[dict]:
+    """As ``read``. Raises UserError that names the line where one that is not the last is no log point."""
+    file = run / "metrics.jsonl"
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: cannot be read: {error}") from None
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            if not all(isinstance(record[key], int | float) for key in ("step", "seconds")):
+                raise TypeError
+        except (ValueError, TypeError, KeyError):
+            if number == len(lines):
+                break
+            raise UserError(
+                f"{file}, line {number} is damaged; run the training command again in another "
+                "folder, or delete that line"
+            ) from None
+        records.append(record)
+    return records
+
+
+def samples(run: Path) -> list[Sample]:
+    """The blocks of samples.txt that were written on the way, in the order of their steps."""
+    found = []
+    for step, block in _samples(run):
+        head, _, text = block.partition("\n")
+        found.append(Sample(step, _BLOCKS.match(head)[2], text.strip("\n")))
+    return found
+
+
 def add_sample(run: Path, step: int, title: str, text: str) -> None:
     """Appends what the model says at ``step`` to samples.txt; what stands there of that step or later
     (from before a restart) is dropped."""
@@ -60,7 +103,7 @@ def last_sample(run: Path) -> str | None:
 def _samples(run):
     """(step, block) of each block of samples.txt, its head included."""
     file = run / "samples.txt"
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
     heads = list(_BLOCKS.finditer(text))
     starts = [*(head.start() for head in heads), len(text)]
     cuts = pairwise(starts)

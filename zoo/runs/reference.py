@@ -13,10 +13,14 @@ FILE = Path("runs/reference.json")
 
 
 def read() -> dict:
-    """Entries by CONFIG:VARIANT, and those of ``zoo.bench``. Raises UserError where there is no file."""
+    """Entries by CONFIG:VARIANT, and those of ``zoo.bench``. Raises UserError where there is no file,
+    or a damaged one."""
     if not FILE.is_file():
         raise UserError(f"{FILE}: not here; run this from the repository's root")
-    return json.loads(FILE.read_text(encoding="utf-8"))
+    try:
+        return json.loads(FILE.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{FILE} is damaged: {error}") from error
 
 
 def put(name: str, entry: dict) -> None:
