@@ -188,6 +188,14 @@ def test_the_softmax_of_a_large_vocabulary(capsys):
     assert memory[0] == 1 and max(memory[1:]) < 0.7
 
 
+def test_scoring_beside_writing(capsys):
+    sizes = ["--hidden=4", "--characters=3000", "--rounds=1"]
+    assert cli.run(command.main, ["bench", "score", *sizes]) == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line[:2] == "| "]
+    assert [row[0] for row in rows[2:]] == ["| lines", "| whole", "| write"]
+    assert rows[-1][2] == "1.00 |"
+
+
 def test_a_bank_beside_models_alone(capsys):
     sizes = ["--members=2", "--hidden=4", "--batch=2", "--steps=2", "--rounds=1"]
     assert cli.run(command.main, ["bench", "bank", *sizes]) == 0
@@ -230,8 +238,8 @@ def test_a_saved_result_of_core_keeps_medians_without_rounds(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "give one of core, step, sample, bank, predict, softmax"),
-        (["bang"], "give one of core, step, sample, bank, predict, softmax"),
+        ([], "give one of core, step, sample, score, bank, predict, softmax"),
+        (["bang"], "give one of core, step, sample, score, bank, predict, softmax"),
         (
             ["predict"],
             "--run is missing: the folder of a finished run of language_detection or class",

@@ -14,7 +14,7 @@ from zoo.data.text.tokenizers import Tokenizer
 from zoo.models import LanguageModel
 
 BLOCK = 64  # symbols that are drawn at once
-_BRIEF, _PROMPT = 16, 512  # symbols of a prompt that are read at once: few shapes, few programs
+_PROMPT = 512  # symbols of a prompt that are read at once; fewer are padded to a power of two
 
 
 def restrict(logits: Array, temperature: Array, top_k: Array, top_p: Array) -> Array:
@@ -159,7 +159,7 @@ def generate_blocks(
     carry = model.carry(1)
     for at in range(0, len(start), _PROMPT):
         part = start[at : at + _PROMPT]
-        size = next(n for n in (_BRIEF, _PROMPT) if n >= len(part))
+        size = 1 << (len(part) - 1).bit_length()
         padded, lengths = np.pad(part, (0, size - len(part))), np.array([len(part)], np.int32)
         carry, logits = _read(model, params, carry, padded[None], lengths)
     table, state = _begun(model, num, params, carry, logits, unknown)

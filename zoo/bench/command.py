@@ -4,6 +4,7 @@ python -m zoo.bench core        one LSTM layer, beside PyTorch, Flax, Keras, Hai
 python -m zoo.bench step        the training step of configs, beside PyTorch and Keras
 python -m zoo.bench windows     source 002's model, step by step and epoch by epoch, beside the same two
 python -m zoo.bench sample      writing text, beside PyTorch
+python -m zoo.bench score       scoring text, beside writing it
 python -m zoo.bench bank        models side by side as one program, and alone
 python -m zoo.bench predict     answers for texts, beside other programs
 python -m zoo.bench softmax     the softmax of a large vocabulary: memory and time
@@ -23,7 +24,7 @@ from zoo.data.files import write_bytes
 from zoo.errors import UserError
 from zoo.runs import reference
 
-BENCHES = ("core", "step", "windows", "sample", "bank", "predict", "softmax")
+BENCHES = ("core", "step", "windows", "sample", "score", "bank", "predict", "softmax")
 
 
 def main(argv):

@@ -59,7 +59,8 @@ def _paint(file, placed, rows):
     style = {"family": "monospace", "size": _SIZE, "va": "center", "parse_math": False}
     for i in range(61):  # the legend
         axes.add_patch(Rectangle((0.15 + i * 0.03, 0.1), 0.031, 0.15, color=colours(i / 60)))
-    axes.text(0.15, 0.4, f"0 nats: expected{'':21}{_FULL:.0f} and more: a surprise", **style)
+    words = f"from 0 nats, as expected, to {_FULL:.0f} and more, a surprise"
+    axes.text(0.15 + 61 * 0.03 + 0.1, 0.18, words, **style)
     for row, column, text, nats in placed:
         x, y = 0.15 + column * _WIDE, 0.6 + row * _HIGH
         share = min(nats / _FULL, 1)

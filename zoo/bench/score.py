@@ -1,0 +1,81 @@
+"""Scoring a text with an LSTM of 512 units, beside writing one.
+
+python -m zoo.bench score
+
+lines:  a text of a million characters in lines of about 60, which are read side by side (``zoo.score``)
+whole:  the same as one text, one character after the other (``zoo.score --whole``)
+write:  one sample, of fewer characters (``zoo.sample``)
+
+Characters a second. The weights are random.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+from zoo.bench import turns
+from zoo.bench.markdown import line, rows
+from zoo.bench.samplers import EMBED, VOCAB, text
+from zoo.data.text.vocabulary import Vocabulary
+from zoo.generate import generate_ids
+from zoo.models import LanguageModel
+from zoo.tasks.language_model.scoring import Reader
+
+_LINE = 60  # characters, on the mean
+_TOGETHER = 2000  # lines that are read at once, as zoo.score does
+
+
+def define(values: flags.FlagValues) -> None:
+    define = {"flag_values": values}
+    turns.define_rounds(values)
+    flags.DEFINE_integer("hidden", 512, "units", **define)
+    flags.DEFINE_integer("characters", 1_000_000, "characters to score", **define)
+
+
+def main(values: flags.FlagValues) -> tuple[dict, int]:
+    turns.at_least(values, {"rounds": 1, "hidden": 1, "characters": 1000})
+    model = LanguageModel(vocab=VOCAB, embed=EMBED, hidden=values.hidden)
+    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, 1), jnp.int32))
+    rng, count = np.random.default_rng(0), values.characters
+    ids = rng.integers(1, VOCAB, count).astype(np.int32)
+    ends = np.cumsum(rng.integers(1, 2 * _LINE, 2 * count // _LINE))
+    lines = np.split(ids, ends[ends < count])
+    reader, written = Reader(model, params, 1), max(count // 50, 64)
+    vocabulary = Vocabulary.from_text(text(VOCAB))
+
+    def by_lines():
+        for at in range(0, len(lines), _TOGETHER):
+            reader.lines(lines[at : at + _TOGETHER])
+
+    runs = {
+        "lines": (by_lines, count),
+        "whole": (lambda: reader.follow(ids, True), count),
+        "write": (lambda: generate_ids(model, params, vocabulary, ids[:1], written), written),
+    }
+    times = turns.in_turns({name: run for name, (run, _) in runs.items()}, values.rounds)
+    speeds = [
+        [name, [round(runs[name][1] / t, 1) for t in seconds]] for name, seconds in times.items()
+    ]
+    about = {"hidden": values.hidden, "characters": count, "written": written}
+    return {"bench": "score", **about, "speeds": speeds, "absent": {}, "failed": []}, 0
+
+
+def caption(result: dict) -> str:
+    """What stands above the table."""
+    return (
+        f"Scoring a text of {result['characters']:,} characters with an LSTM of {result['hidden']} units, "
+        "beside writing one"
+    )
+
+
+def table(result: dict) -> str:
+    """A row each: characters a second, and how many times that of writing."""
+    lines, write = (
+        rows(["what", "characters a second", "times writing"]),
+        dict(result["speeds"])["write"],
+    )
+    for name, speeds in result["speeds"]:
+        ratio = np.median(np.divide(speeds, write))
+        lines.append(line([name, f"{np.median(speeds):,.0f}", f"{ratio:.2f}"]))
+    return "\n".join(lines)
