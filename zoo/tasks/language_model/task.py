@@ -173,7 +173,8 @@ class LanguageModelTask(Task):
         return self.config.batch_size * self.config.data.window * max(1, self.members)
 
     def data(self, split):
-        return np.concatenate([tokens[split] for tokens in self._tokens])
+        each = [tokens[split] for tokens in self._tokens]
+        return np.concatenate(each) if len(each) > 1 else each[0]
 
     def order(self, split, epoch):
         c, sizes = self.config, [len(tokens[split]) for tokens in self._tokens]
@@ -208,7 +209,8 @@ class LanguageModelTask(Task):
     def gather(self, data, indices):
         d, (starts, first, *length) = self.config.data, indices
         longest = batches.varied_longest(d.window, d.vary) if length else d.window
-        batch = {"tokens": batches.windows(data, starts, longest + 1), "first": first}
+        tokens = batches.windows(data, starts, longest + 1).astype(np.int32)
+        batch = {"tokens": tokens, "first": first}
         return batch | ({"length": length[0]} if length else {})
 
     def loss(self, params, carry, batch, key):
