@@ -8,9 +8,9 @@ from a file:   the small text, its ids memory-mapped and fed ahead of the device
 the large one: the same of the large text
 
 The texts are this Python's documentation over and over, in a temporary folder, which needs twice their
-size. Each training is a process of its own, in turns. Memory is the most that the process had at once (its peak
-resident set): of the first run of a text, which encodes it, and of the others. Speed is that of the steps;
-waiting for data counts, what comes before the first step does not.
+size. Each training is a process of its own, in turns. Memory is the most that the process had at once (its
+peak resident set): of the first run of a text, which encodes it, and of the others. Speed is that of the
+steps; waiting for data counts, what comes before the first step does not.
 """
 
 import json

@@ -123,8 +123,8 @@ class Ahead:
     def _put(self, first):
         if self._steps is None:
             size = sum(a.nbytes for a in jax.tree.leaves(self._batches(first, 1)))
-            most = min(_STEPS, self._span, self._job.plan.steps)
-            self._steps = max(1, min(_BYTES // size, most))
+            # Not fewer for a short training: it has the compiled loop of a long one.
+            self._steps = max(1, min(_BYTES // size, _STEPS, self._span))
         # A block is of one span. All are of one length, which the compiled loop has: what is too much
         # is not used.
         end = min(first + self._steps, (first // self._span + 1) * self._span)
