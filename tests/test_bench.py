@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zoo import cli, report
-from zoo.bench import bank, command, core, layer_figures, problem, rounds, turns
+from zoo.bench import bank, command, core, large, layer_figures, problem, rounds, turns
 from zoo.bench.contest import Contest, Contestant
 from zoo.bench.problem import Shape
 
@@ -196,6 +196,24 @@ def test_scoring_beside_writing(capsys):
     assert rows[-1][2] == "1.00 |"
 
 
+def test_a_large_text_is_trained_on_beside_a_small_one(capsys, monkeypatch):
+    def trained(folder, text, in_memory, steps):
+        size = text.stat().st_size
+        assert text.read_text("ascii") and (size, in_memory, steps) in (
+            (1_000_000, 10**9, 30),
+            (1_000_000, 0, 30),
+            (3_000_000, 0, 30),
+        )
+        return size * 1e-8, 1024 * (300 + (in_memory > 0))
+
+    monkeypatch.setattr(large, "_trained", trained)
+    sizes = ["--megabytes=3", "--small=1", "--steps=30", "--rounds=2"]
+    assert cli.run(command.main, ["bench", "large", *sizes]) == 0
+    rows = [row for row in capsys.readouterr().out.splitlines() if row.startswith("| ")]
+    assert rows[2] == "| in memory | 10.00 | 1.00 ± 0.00 | – | 301 |"
+    assert rows[4] == "| the large one | 30.00 | 3.00 ± 0.00 | 300 | 300 |"
+
+
 def test_a_bank_beside_models_alone(capsys):
     sizes = ["--members=2", "--hidden=4", "--batch=2", "--steps=2", "--rounds=1"]
     assert cli.run(command.main, ["bench", "bank", *sizes]) == 0
@@ -238,12 +256,13 @@ def test_a_saved_result_of_core_keeps_medians_without_rounds(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "give one of core, step, sample, score, bank, predict, softmax"),
-        (["bang"], "give one of core, step, sample, score, bank, predict, softmax"),
+        ([], "give one of core, step, windows, sample, score, bank, predict, softmax, large"),
+        (["bang"], "give one of core, step, windows, sample, score, bank, predict, softmax, large"),
         (
             ["predict"],
             "--run is missing: the folder of a finished run of language_detection or class",
         ),
+        (["large", "--megabytes=900000000"], "MB free, 1,800,000,"),
         (["bank", "--members=1"], "--members=1: must be at least 2"),
         (["core", "--contestants=torhc"], "--contestants=torhc: did you mean 'torch'?"),
         (["core", "--rounds=0"], "--rounds=0: must be at least 1"),

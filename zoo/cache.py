@@ -44,14 +44,18 @@ def use(jaxlib: str) -> None:
             _mend(folder)
 
 
+def base() -> Path:
+    """This project's folder in the user's cache. Raises RuntimeError where there is no home."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lstm-zoo"
+
+
 def folder_of(jaxlib: str) -> Path:
     """The folder for this version of jaxlib, kind of processor and number of cores.
 
     JAX's own keys hold the version and the flags, but programs are compiled for the processor at hand.
     """
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     kind = hashlib.sha256("\n".join(_processor()).encode()).hexdigest()[:12]
-    return base / "lstm-zoo" / "xla" / f"{jaxlib}-{kind}"
+    return base() / "xla" / f"{jaxlib}-{kind}"
 
 
 def comes_back(folder: Path) -> bool:

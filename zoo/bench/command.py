@@ -8,6 +8,7 @@ python -m zoo.bench score       scoring text, beside writing it
 python -m zoo.bench bank        models side by side as one program, and alone
 python -m zoo.bench predict     answers for texts, beside other programs
 python -m zoo.bench softmax     the softmax of a large vocabulary: memory and time
+python -m zoo.bench large       texts larger than memory: memory and time
 
 python -m zoo.bench NAME --help says what each compares. Other work on the machine slows all of them, but
 not alike: ratios are to be trusted where it is quiet.
@@ -24,7 +25,7 @@ from zoo.data.files import write_bytes
 from zoo.errors import UserError
 from zoo.runs import reference
 
-BENCHES = ("core", "step", "windows", "sample", "score", "bank", "predict", "softmax")
+BENCHES = ("core", "step", "windows", "sample", "score", "bank", "predict", "softmax", "large")
 
 
 def main(argv):

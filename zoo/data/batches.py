@@ -228,7 +228,13 @@ class EvalLanes(NamedTuple):
     weights: np.ndarray
 
 
-def eval_lanes(n_context: int, n_tokens: int, lanes: int, warmup: int) -> EvalLanes:
+def eval_lanes(
+    n_context: int,
+    n_tokens: int,
+    lanes: int,
+    warmup: int,
+    columns: tuple[int, int] | None = None,
+) -> EvalLanes:
     """Scores each of the last ``n_tokens`` tokens of a corpus once, in lanes that run in parallel.
 
     The part is cut into ``lanes`` contiguous stretches, at most one token different in length. Each
@@ -237,8 +243,27 @@ def eval_lanes(n_context: int, n_tokens: int, lanes: int, warmup: int) -> EvalLa
     the part's first token has no past and is not scored: the weights' sum is n_tokens, or then
     n_tokens - 1. One lane with warmup = n_context is the evaluation without any cut.
 
+    ``columns`` (from, to) asks for these alone; past the width (see ``eval_width``) all is padding.
+
     Raises DataError for sizes below these: 1 lane, 0 warm-up and context, 1 token to score.
     """
+    begin, stop, warm = _stretches(n_context, n_tokens, lanes, warmup)
+    at = warm[:, None] + np.arange(*(columns or (0, (stop - warm).max())))[None]
+    weights = (at >= begin[:, None]) & (at < stop[:, None])
+    targets = np.minimum(at, n_context + n_tokens - 1)
+    return EvalLanes(
+        (targets - 1).astype(np.int32), targets.astype(np.int32), weights.astype(np.float32)
+    )
+
+
+def eval_width(n_context: int, n_tokens: int, lanes: int, warmup: int) -> int:
+    """The width of ``eval_lanes``. Raises as it does."""
+    _, stop, warm = _stretches(n_context, n_tokens, lanes, warmup)
+    return int((stop - warm).max())
+
+
+def _stretches(n_context, n_tokens, lanes, warmup):
+    """Of each lane, (lanes,) each: its first token to score, the one after its last, where it begins."""
     first = max(n_context, 1)
     end = n_context + n_tokens
     if lanes < 1 or warmup < 0 or n_context < 0 or end <= first:
@@ -250,13 +275,7 @@ def eval_lanes(n_context: int, n_tokens: int, lanes: int, warmup: int) -> EvalLa
     lane = np.arange(lanes)
     begin = first + lane * length + np.minimum(lane, longer)
     stop = begin + length + (lane < longer)
-    warm = np.maximum(begin - warmup, 1)
-    at = warm[:, None] + np.arange((stop - warm).max())[None]
-    weights = (at >= begin[:, None]) & (at < stop[:, None])
-    targets = np.minimum(at, end - 1)
-    return EvalLanes(
-        (targets - 1).astype(np.int32), targets.astype(np.int32), weights.astype(np.float32)
-    )
+    return begin, stop, np.maximum(begin - warmup, 1)
 
 
 def _add(a: Array, b: Array, n: int) -> Array:

@@ -109,7 +109,8 @@ class Task(Protocol):
 
     @abstractmethod
     def data(self, split: str) -> Any:
-        """Arrays that go to the device once, as an argument of the compiled loop."""
+        """Arrays that go to the device once, as an argument of the compiled loop. Where one is a memory
+        map, all stay where they are: batches are made of them on the host, see ``zoo.train.feed``."""
 
     @abstractmethod
     def order(self, split: str, epoch: int) -> Any:

@@ -16,7 +16,7 @@ from zoo.runs import folder
 from zoo.runs.load import restore
 from zoo.runs.log import last_sample
 from zoo.tasks.protocol import evaluate_all
-from zoo.train import bank, loop, mesh, stages, step
+from zoo.train import bank, feed, loop, stages, step
 from zoo.train import job as jobs
 from zoo.train.signals import Stopped
 
@@ -96,9 +96,11 @@ def check(config: ConfigDict) -> dict:
     with ThreadPoolExecutor(2) as aside:
         verdicts = [aside.submit(faults) for faults in (canary.verdict, canary.crashes)]
         state = step.begin(job)
-        data = mesh.replicated(job.mesh, job.task.data("train"))
+        source = feed.of(job, step.orders(job))
+        given = source.at(0)
         compiled = step.program(job, state)
-        compiled = compiled.lower(state, data, step.orders(job)(0), jnp.int32(1)).compile()
+        compiled = compiled.lower(state, given.data, given.orders, jnp.int32(1)).compile()
+        source.close()
     memory = compiled.memory_analysis()
     needed = memory.argument_size_in_bytes + memory.temp_size_in_bytes if memory else None
     return {

@@ -14,7 +14,7 @@ from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
 from zoo.runs.log import Log, add_sample
-from zoo.train import averaging, bank, mesh
+from zoo.train import averaging, bank, feed
 from zoo.train import step as programs
 from zoo.train.best import judge, patience_is_over
 from zoo.train.finish import Clock, Result, finish
@@ -61,21 +61,20 @@ def _train(job, run, checkpoints, signals):
         return before + time.perf_counter() - began
 
     log = Log(run, step)
-    data = mesh.replicated(job.mesh, task.data("train"))
-    span = plan.span * plan.per_epoch
-    order, at = orders_at(step), step // span
+    source = feed.of(job, orders_at)
+    given = source.at(step)
     compiling = time.perf_counter()
-    steps = programs.program(job, state).lower(state, data, order, jnp.int32(1)).compile()
+    steps = programs.program(job, state)
+    steps = steps.lower(state, given.data, given.orders, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
     pace, chunk, spent, saved = 0.0, 1, 0.0, time.monotonic()
     progress = Progress(plan.steps, step, task.tokens_per_step())
     try:
         while step < plan.steps and not patience_is_over(state, config):
-            if step // span != at:
-                order, at = orders_at(step), step // span
-            n = min(chunk, plan.boundary(step) - step)
-            clock = time.perf_counter()
-            state = steps(state, data, order, jnp.int32(n))
+            clock = time.perf_counter()  # waiting for data counts
+            given = source.at(step)
+            n = min(chunk, given.until - step, plan.boundary(step) - step)
+            state = steps(state, given.data, given.orders, jnp.int32(n))
             step = int(state.step)
             took = time.perf_counter() - clock
             spent += took
@@ -105,6 +104,7 @@ def _train(job, run, checkpoints, signals):
                 raise Stopped(step, signals.caught)
     finally:
         progress.close()
+        source.close()
     if start == step:
         progress.say(f"nothing left to train: {step} steps are done")
     pace = (step - start) / spent if spent else None

@@ -16,7 +16,7 @@ from zoo.errors import UserError
 from zoo.runs.load import load
 from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
-from zoo.train import averaging, bank, mesh
+from zoo.train import averaging, bank, feed, mesh
 from zoo.train.job import Job
 
 
@@ -62,6 +62,7 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
     """The jitted loop (state, data, orders, n) -> state after at most n steps; n is traced.
 
     ``state`` is one of those it will be given: the loop leaves every array on the devices it is on.
+    ``data`` are those of the task, or a ``feed.Block``, with () as orders, that has the steps' batches.
     ``form`` is that of a bank, "map", "vmap" or "alone" (see ``zoo.train.bank.loop``); the faster one of
     the first two when left out.
 
@@ -73,9 +74,11 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
     def one(state: TrainState, data, orders, member) -> TrainState:
         key = random.key(job.config.seed, "dropout", state.step)
         key = jax.random.fold_in(key, member) if task.members else key
-        epoch, i = jnp.divmod(state.step, per_epoch)
-        order = jax.tree.map(lambda a: a[epoch % len(a)], orders)
-        batch = task.gather(data, task.indices(order, i, member))
+        if isinstance(data, feed.Block):
+            batch = data.at(state.step)
+        else:
+            places = feed.indices(task, per_epoch, orders, state.step, member)
+            batch = task.gather(data, places)
         batch = mesh.by_batch(job.mesh, batch)
 
         def objective(params):

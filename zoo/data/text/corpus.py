@@ -175,17 +175,21 @@ def split(text: str, valid: float = 0.1, test: float = 0.0) -> dict[str, str]:
 
     Raises DataError for other fractions, and where a part that was asked for would be empty.
     """
+    return {part: text[a:b] for part, (a, b) in cuts(len(text), valid, test).items()}
+
+
+def cuts(n: int, valid: float = 0.1, test: float = 0.0) -> dict[str, tuple[int, int]]:
+    """Where ``split`` cuts a text of n characters: part -> (from, to). Raises DataError as it does."""
     fractions = {"valid": _fraction("valid", valid), "test": _fraction("test", test)}
     held_out = sum(fractions.values())
     if held_out >= 1:
         raise DataError(
             f"valid {valid} + test {test} leave no training text: they must be below 1 together"
         )
-    n = len(text)
-    cuts = [0, math.floor(n * (1 - held_out)), math.floor(n * (1 - fractions["test"])), n]
-    parts = {part: text[cuts[i] : cuts[i + 1]] for i, part in enumerate(("train", "valid", "test"))}
+    at = [0, math.floor(n * (1 - held_out)), math.floor(n * (1 - fractions["test"])), n]
+    parts = {part: (at[i], at[i + 1]) for i, part in enumerate(("train", "valid", "test"))}
     for part, fraction in {"train": 1 - held_out, **fractions}.items():
-        if fraction and not parts[part]:
+        if fraction and parts[part][0] == parts[part][1]:
             raise DataError(
                 f"the text has {n} characters, none of them in its {part} part "
                 f"(valid {valid}, test {test}): use a longer text or other fractions"

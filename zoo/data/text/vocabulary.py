@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -45,7 +45,19 @@ class Vocabulary:
         most: int | None = None,
     ) -> "Vocabulary":
         """The characters of the training text in the order of their code points; its words, the most
-        frequent first; or all bytes.
+        frequent first; or all bytes. See ``from_texts``.
+        """
+        return cls.from_texts([train_text], kind, min_count, most)
+
+    @classmethod
+    def from_texts(
+        cls,
+        train_texts: Iterable[str],
+        kind: str = "characters",
+        min_count: int = 1,
+        most: int | None = None,
+    ) -> "Vocabulary":
+        """``from_text`` of all texts together: pieces of one, cut where no word is, one after the other.
 
         What occurs fewer than ``min_count`` times is left to the unknown symbol: with ``min_count`` of 2
         or more it occurs in training, and the model learns what it stands for. Of words, ``most`` is the
@@ -61,14 +73,18 @@ class Vocabulary:
             raise DataError(f"min_count = {min_count} must be 1 or more occurrences")
         if kind == "bytes":
             return cls(kind, _BYTES)
-        if not train_text:
-            raise DataError(f"the training text is empty: no {kind} to make a vocabulary of")
         if kind in _WORDS:
-            tokens = _WORDS[kind](train_text)
-            return cls(kind, (UNKNOWN, *_frequent(tokens, min_count, most)))
-        counts = sum(np.bincount(points, minlength=0x110000) for points in _codepoints(train_text))
-        kept = map(chr, np.flatnonzero(counts >= min_count).tolist())
-        return cls(kind, (UNKNOWN, *(c for c in kept if c != UNKNOWN)))
+            counts = Counter()
+            for text in train_texts:
+                counts.update(_WORDS[kind](text))
+            empty, kept = not counts, _frequent(counts, min_count, most)
+        else:
+            counts = _counted(train_texts)
+            kept = map(chr, np.flatnonzero(counts >= min_count).tolist())
+            empty, kept = not counts.any(), [c for c in kept if c != UNKNOWN]
+        if empty:
+            raise DataError(f"the training text is empty: no {kind} to make a vocabulary of")
+        return cls(kind, (UNKNOWN, *kept))
 
     @property
     def size(self) -> int:
@@ -162,11 +178,20 @@ class Vocabulary:
         return table
 
 
-def _frequent(tokens, min_count, most):
+def _counted(texts):
+    """How often each code point occurs."""
+    counts = np.zeros(0x110000, np.int64)
+    for text in texts:
+        for points in _codepoints(text):
+            some = np.bincount(points)
+            counts[: len(some)] += some
+    return counts
+
+
+def _frequent(counts, min_count, most):
     """The words that occur often enough, the most frequent first, then by their letters."""
     if most is not None and most < 2:
         raise DataError(f"most = {most} must be 2 or more: the unknown symbol is one of them")
-    counts = Counter(tokens)
     del counts[UNKNOWN]
     kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
     return kept if most is None else kept[: most - 1]

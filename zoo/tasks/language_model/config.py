@@ -29,6 +29,9 @@ def defaults() -> ConfigDict:
         "path": "",
         "corpora": (),  # names; with some, or with a folder as path, a bank: a model for each
         "together": False,  # one model for all of them instead
+        "joined": False,  # a folder as path is one text, its files one after the other
+        "files": "*",  # which, such as "*.py,*.pyi"
+        "in_memory": 64.0,  # megabytes; ids of a larger text of yours are in the cache
         "encoding": "utf-8",
         "unwrap": False,  # line breaks inside of paragraphs go
         "symbols": "characters",  # or bytes, words, tokenised, pieces, alphabet
@@ -76,6 +79,7 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             "--config.data.together: of --config.data.corpora, or a folder as --config.data.path"
         )
+    _check_files(config)
     if config.data.corpora and config.data.batches != "chunks":
         raise UserError(
             f"--config.data.batches={config.data.batches}: several corpora are read in chunks; add "
@@ -118,6 +122,19 @@ def check(config: ConfigDict) -> None:
         )
     for key in ("dropout", "dropout_in", "dropout_out", "weight_drop", "embed_drop"):
         require(config, f"model.{key}", 0, 0.99)
+
+
+def _check_files(config):
+    """Keys of a folder that is one text."""
+    d = config.data
+    if d.joined and not d.path:
+        raise UserError("--config.data.joined: of a folder; add --config.data.path=FOLDER")
+    if d.joined and (d.corpora or d.together):
+        other = "corpora" if d.corpora else "together"
+        raise UserError(f"--config.data.joined: not with --config.data.{other}; it is one text")
+    if d.files != "*" and not d.joined:
+        raise UserError(f"--config.data.files={d.files}: only with --config.data.joined=True")
+    require(config, "data.in_memory", 0)
 
 
 def _check_window_model(config):

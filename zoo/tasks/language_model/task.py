@@ -25,8 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from zoo.data import batches
-from zoo.data.text import collection, corpus, tokenizers, words
+from zoo.data import batches, mapped
+from zoo.data.text import collection, corpus, encoded, tokenizers, words
 from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
 from zoo.generate import default_prompt, further, generate_blocks
@@ -34,7 +34,7 @@ from zoo.models import LanguageModel
 from zoo.models.softmax import chances, draw
 from zoo.models.stack import penalised
 from zoo.tasks import copies
-from zoo.tasks.language_model import baseline, evaluation, names
+from zoo.tasks.language_model import baseline, evaluation, large, names
 from zoo.tasks.language_model.config import check
 from zoo.tasks.protocol import Evaluation, Sum, Task, merged
 
@@ -75,11 +75,13 @@ class LanguageModelTask(Task):
     @cached_property
     def corpora(self) -> tuple[str, ...]:
         """The names of the corpora, each with a model of its own; () for one text and one model."""
+        if self.config.data.joined:
+            return ()
         found = collection.names(self.config.data.path, self.config.data.corpora)
         if found and self.config.data.batches != "chunks":
             raise UserError(
                 f"--config.data.path={self.config.data.path}: a folder is several corpora, which are read "
-                "in chunks; add --config.data.batches=chunks"
+                "in chunks; add --config.data.batches=chunks, or, for one text, --config.data.joined=True"
             )
         return found
 
@@ -99,6 +101,8 @@ class LanguageModelTask(Task):
         d = self.config.data
         if self.config.start:
             return tokenizers.load(Path(self.config.start, "vocabulary.json"))
+        if self._large:
+            return self._large.vocabulary
         text = "\n".join(parts["train"] for parts in self._texts)
         return tokenizers.make(d.symbols, text, d.min_count, d.most)
 
@@ -109,9 +113,21 @@ class LanguageModelTask(Task):
         return LanguageModel(vocab=self.vocabulary.size, **sizes)
 
     @cached_property
+    def _source(self):
+        """The files of the text; None for named ones, and for several."""
+        return large.source(self.config) if self.config.data.path and not self.corpora else None
+
+    @cached_property
+    def _large(self):
+        """A text that is not held in memory; else None."""
+        return large.measured(self.config, self._source) if self._source else None
+
+    @cached_property
     def _texts(self):
-        """The parts of each text."""
+        """The parts of each text that is held in memory."""
         d = self.config.data
+        if d.joined:
+            return [large.parts(self.config, self._source)]
         reading = {"lowercase": d.lowercase, "encoding": d.encoding, "unwrap": d.unwrap}
         if not self.corpora:
             return [corpus.parts(d.name, d.path or None, d.valid, d.test, **reading)]
@@ -121,12 +137,19 @@ class LanguageModelTask(Task):
         return list(parts.values())
 
     @cached_property
+    def _characters(self):
+        """How many the parts of each text have."""
+        if self._large:
+            return [self._large.characters]
+        return [{part: len(text) for part, text in parts.items()} for parts in self._texts]
+
+    @cached_property
     def _tokens(self):
-        """The ids of the parts of each text."""
-        c, all_of_them = self.config, []
-        for name, parts in zip(self.corpora or ("",), self._texts, strict=True):
-            tokens = {part: self.vocabulary.encode(text) for part, text in parts.items()}
-            size, count = len(parts["train"]), len(tokens["train"])
+        """The ids of the parts of each text; those of a large one are memory maps."""
+        c, all_of_them = self.config, self._encoded()
+        each = zip(self.corpora or ("",), self._characters, all_of_them, strict=True)
+        for name, characters, tokens in each:
+            size, count = characters["train"], len(tokens["train"])
             if self._unit == "word" and size > _LONG * count:
                 raise UserError(
                     f"the training part has {count} word(s) in {size} characters, hardly any blanks; add "
@@ -135,23 +158,38 @@ class LanguageModelTask(Task):
             batch = 1 if name or c.data.batches == "windows" else c.batch_size
             sizes = len(tokens["train"]), len(tokens["valid"]), batch, c.data.window
             batches.check_size(*sizes, f"{self._unit}s", name)
-            all_of_them.append(tokens)
         return all_of_them
 
+    def _encoded(self):
+        if self._large:
+            return [encoded.ids(self._large, self.vocabulary)]
+        return [
+            {part: self.vocabulary.encode(text) for part, text in parts.items()}
+            for parts in self._texts
+        ]
+
     def describe_data(self):
+        about = {"digest": self._digest(), "vocabulary": self.vocabulary.size}
+        each = [self._about(tokens) for tokens in self._tokens]
+        return about | (dict(zip(self.corpora, each, strict=True)) if self.corpora else each[0])
+
+    def _digest(self):
+        if self._large:
+            return self._large.digest
         digest = hashlib.sha256()
         for parts in self._texts:
             for text in parts.values():
                 digest.update(text.encode("utf-8", "surrogatepass"))
-        about = {"digest": digest.hexdigest(), "vocabulary": self.vocabulary.size}
-        each = [self._about(tokens) for tokens in self._tokens]
-        return about | (dict(zip(self.corpora, each, strict=True)) if self.corpora else each[0])
+        return digest.hexdigest()
 
     def _about(self, tokens):
         about = {"tokens": {part: len(ids) for part, ids in tokens.items()}}
         if self.vocabulary.kind in _OF_WORDS:
+            size = self.vocabulary.size
             about["unknown"] = {
-                p: float(np.mean(ids == 0)) for p, ids in tokens.items() if len(ids)
+                p: float(mapped.counts(ids, size)[0] / len(ids))
+                for p, ids in tokens.items()
+                if len(ids)
             }
         return about
 
@@ -179,7 +217,8 @@ class LanguageModelTask(Task):
         return self.config.batch_size * self.config.data.window * max(1, self.members)
 
     def data(self, split):
-        return np.concatenate([tokens[split] for tokens in self._tokens])
+        each = [tokens[split] for tokens in self._tokens]
+        return np.concatenate(each) if len(each) > 1 else each[0]
 
     def order(self, split, epoch):
         c, sizes = self.config, [len(tokens[split]) for tokens in self._tokens]
@@ -214,7 +253,8 @@ class LanguageModelTask(Task):
     def gather(self, data, indices):
         d, (starts, first, *length) = self.config.data, indices
         longest = batches.varied_longest(d.window, d.vary) if length else d.window
-        batch = {"tokens": batches.windows(data, starts, longest + 1), "first": first}
+        tokens = batches.windows(data, starts, longest + 1).astype(np.int32)
+        batch = {"tokens": tokens, "first": first}
         return batch | ({"length": length[0]} if length else {})
 
     def loss(self, params, carry, batch, key):
@@ -239,8 +279,8 @@ class LanguageModelTask(Task):
 
     @cached_property
     def _chances(self):
-        ids = np.concatenate([tokens["train"] for tokens in self._tokens])
-        each = chances(np.bincount(ids, minlength=self.vocabulary.size))
+        counts = [mapped.counts(t["train"], self.vocabulary.size) for t in self._tokens]
+        each = chances(sum(counts))
         # Summed here: XLA would sum a constant while it compiles, for seconds.
         return each, np.cumsum(each, dtype=np.float64).astype(np.float32)
 
@@ -268,7 +308,7 @@ class LanguageModelTask(Task):
         """Loss, bits a character, and of words perplexity, of the nats a symbol of each text; of one model
         on several texts, over all of them."""
         symbols = np.array([len(tokens[split]) for tokens in self._tokens])
-        characters = np.array([len(parts[split]) for parts in self._texts])
+        characters = np.array([parts[split] for parts in self._characters])
         loss, ratio = np.array(each), symbols / characters
         if not self.members:
             loss = float(np.average(loss, weights=symbols) if self.corpora else loss[0])
@@ -381,7 +421,8 @@ class LanguageModelTask(Task):
     def training_ids(self, member: str = "") -> np.ndarray:
         """Ids (N,) of the training part, of a bank that of a member; the text is read again."""
         if not self.members:
-            return np.concatenate([tokens["train"] for tokens in self._tokens])
+            each = [tokens["train"] for tokens in self._tokens]
+            return each[0] if len(each) == 1 else np.concatenate(each)
         return self._tokens[self.corpora.index(member)]["train"]
 
     def copied(self, text: str, member: str = "") -> str:
