@@ -56,18 +56,23 @@ def main(argv):
         raise UserError("--run is missing: the folder of a finished run, such as runs/char_lm")
     settings = _settings(values)
 
+    from zoo import tasks
     from zoo.runs.load import load
-    from zoo.tasks.language_model import score
 
-    _, params, task = load(Path(values.run), "language_model", use="generate")
-    score.check(task)
-    return _score(values, task, params, settings)
+    _, params, task = load(Path(values.run), use="generate")
+    scorer = tasks.module(task.config.task, "score")
+    if scorer is None:
+        raise UserError(
+            f"--run={values.run}: a run of the task {task.config.task!r} gives text no probability"
+        )
+    scorer.check(task)
+    settings = scorer.Settings(**settings) if values.dynamic else None
+    return _score(values, scorer, task, params, settings)
 
 
-def _score(values, task, params, settings):
+def _score(values, scorer, task, params, settings):
     """Prints the rows as they are known."""
     from zoo.data.text import line_parts
-    from zoo.tasks.language_model import score, shades
 
     path = values.input if values.input not in (None, "-") else None
     try:
@@ -78,19 +83,19 @@ def _score(values, task, params, settings):
     with file:
         pieces = line_parts.pieces(file, path or "standard input")
         options = {"whole": values.whole, "member": values.member or "", "settings": settings}
-        for part in score.score(task, params, pieces, **options):
+        for part in scorer.score(task, params, pieces, **options):
             if part.first:
                 line = _Sums()
             for sums in (line, total):
                 sums.add(part, task.vocabulary.unknown_ids)
             if values.per_token:
                 _print(_tokens(task, part))
-            if values.picture is not None and len(shown) < shades.MOST:
-                shown += shades.symbols(task.vocabulary, part, len(shown))
+            if values.picture is not None and len(shown) < scorer.shades.MOST:
+                shown += scorer.shades.symbols(task.vocabulary, part, len(shown))
             if part.last:
                 _print([{"line": part.line} | line.row()])
     if values.picture is not None:
-        shades.draw(Path(values.picture), shown)
+        scorer.shades.draw(Path(values.picture), shown)
         print(f"the picture: {values.picture}", file=sys.stderr)
     if not values.whole:
         print(f"all lines: {_words(total.row())}", file=sys.stderr)
@@ -151,9 +156,7 @@ def _print(rows):
 
 
 def _settings(values):
-    """Those of dynamic evaluation; None without it."""
-    from zoo.tasks.language_model.dynamic import Settings
-
+    """Those of dynamic evaluation that were given."""
     given = {name: values[name].value for name in _DYNAMIC if values[name].value is not None}
     if given and not values.dynamic:
         raise UserError(f"--{next(iter(given))}: goes with --dynamic; add it")
@@ -161,9 +164,7 @@ def _settings(values):
         low = 1 if name == "dynamic_segment" else 0
         if not low <= value < math.inf:
             raise UserError(f"--{name}={value}: must be a number of at least {low}")
-    if not values.dynamic:
-        return None
-    return Settings(**{name.removeprefix("dynamic_"): value for name, value in given.items()})
+    return {name.removeprefix("dynamic_"): value for name, value in given.items()}
 
 
 if __name__ == "__main__":

@@ -259,13 +259,14 @@ DOCS_LICENCE = "Python Software Foundation License 2.0; the text ships with Pyth
 
 def names() -> list[str]:
     """Every name that ``zoo.data.text.corpus`` reads; ``docs`` comes with Python and needs no file, and
-    ``nottingham`` is fourteen files."""
-    return sorted(["docs", "nottingham", *(n for n, row in REGISTRY.items() if row.kind == "text")])
+    ``nottingham`` is several files."""
+    several = ["nottingham"] if parts("nottingham") else []
+    return sorted(["docs", *several, *(n for n, row in REGISTRY.items() if row.kind == "text")])
 
 
 def parts(name: str) -> list[str]:
     """The names of the files of a corpus of several, in their order; [] for any other."""
-    return [f"nottingham_{tunes}" for tunes in _TUNES] if name == "nottingham" else []
+    return [row for row in REGISTRY if name == "nottingham" and row.startswith("nottingham_")]
 
 
 def licence(name: str) -> str:

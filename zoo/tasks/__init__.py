@@ -8,6 +8,7 @@
                       made: NAMES; USES, which stage a command uses; describe_data(config); make(name,
                       config, run) -> the stage's config; finish(config, run, load, results) -> metrics
     NAME/predict.py   where ``zoo.predict`` is for it: FLAGS and predict(...), see ``zoo.predict``
+    NAME/score.py     where ``zoo.score`` is for it: check, score, Settings, shades
 
 ``protocol`` says what a task must do, ``labels`` and ``figures`` are what several share.
 """

@@ -57,11 +57,11 @@ class LanguageModel(nn.Module):
         """tokens (B, T), states a pair a layer or None -> logits (T, B, V), states."""
         tokens = tokens.T
         xs = self.embedding(tokens) if self.embedding else F.one_hot(tokens, self.vocab).float()
-        xs = self._locked(xs, self.rates["dropout_in"])
+        xs = _locked(self, xs, self.rates["dropout_in"])
         after = []
         for i, layer in enumerate(self.layers):
             if i:
-                xs = self._locked(xs, self.rates["dropout"])
+                xs = _locked(self, xs, self.rates["dropout"])
             if self.recurrent:
                 weight = self.recurrent[
                     i
@@ -69,13 +69,7 @@ class LanguageModel(nn.Module):
                 layer.weight_hh_l0 = F.dropout(weight, self.rates["weight_drop"], self.training)
             xs, state = layer(xs, states and states[i])
             after.append(tuple(s.detach() for s in state))
-        return self.head(self._locked(xs, self.rates["dropout_out"])), after
-
-    def _locked(self, xs, rate):
-        """One mask for all time steps."""
-        if not self.training or not rate:
-            return xs
-        return xs * (xs.new_empty(1, *xs.shape[1:]).bernoulli_(1 - rate) / (1 - rate))
+        return self.head(_locked(self, xs, self.rates["dropout_out"])), after
 
 
 def _text(work, i):
@@ -150,10 +144,8 @@ class WindowModel(nn.Module):
         """tokens (B, T) -> logits (1, B, V) after the last symbol, or (T, B, V) after every one."""
         xs = self.embedding(tokens.T) if self.embedding else (tokens.T / self.vocab)[..., None]
         for i, layer in enumerate(self.layers):
-            xs, _ = layer(self._locked(xs, self.rates["dropout"]) if i else xs)
-        return self.head(self._locked(xs if every else xs[-1:], self.rates["dropout_out"]))
-
-    _locked = LanguageModel._locked
+            xs, _ = layer(_locked(self, xs, self.rates["dropout"]) if i else xs)
+        return self.head(_locked(self, xs if every else xs[-1:], self.rates["dropout_out"]))
 
 
 def _windows(work, i):
@@ -281,3 +273,10 @@ def _optimizer(model, work):
         return optimizer, None
     shares = partial(workload.rate, o, steps)
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, shares)
+
+
+def _locked(module, xs, rate):
+    """One mask for all time steps."""
+    if not module.training or not rate:
+        return xs
+    return xs * (xs.new_empty(1, *xs.shape[1:]).bernoulli_(1 - rate) / (1 - rate))

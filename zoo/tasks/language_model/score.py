@@ -10,9 +10,11 @@ from zoo.data.text.line_parts import Piece, whole_lines
 from zoo.errors import UserError
 from zoo.generate import default_prompt
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
-from zoo.tasks.language_model import dynamic
+from zoo.tasks.language_model import dynamic, shades
+from zoo.tasks.language_model.dynamic import Settings
 from zoo.tasks.language_model.scoring import LONG, Reader
 
+__all__ = ["Part", "Settings", "check", "score", "shades"]
 _SYMBOLS = 1 << 17  # of lines that wait to be read side by side, at most
 _BY_PARTS = ("characters", "bytes")  # others need whole lines: a part could end inside of a word
 
@@ -52,7 +54,7 @@ def score(
     *,
     whole: bool = False,
     member: str = "",
-    settings: dynamic.Settings | None = None,
+    settings: Settings | None = None,
 ) -> Iterator[Part]:
     """The parts of a text with their nats, in its order.
 
