@@ -72,10 +72,7 @@ class LanguageModel(nn.Module):
         return self.head(self._locked(xs, self.rates["dropout_out"])), after
 
     def _locked(self, xs, rate):
-        """One mask for all time steps."""
-        if not self.training or not rate:
-            return xs
-        return xs * (xs.new_empty(1, *xs.shape[1:]).bernoulli_(1 - rate) / (1 - rate))
+        return _one_mask(xs, rate if self.training else 0)
 
 
 def _text(work, i):
@@ -153,7 +150,15 @@ class WindowModel(nn.Module):
             xs, _ = layer(self._locked(xs, self.rates["dropout"]) if i else xs)
         return self.head(self._locked(xs if every else xs[-1:], self.rates["dropout_out"]))
 
-    _locked = LanguageModel._locked
+    def _locked(self, xs, rate):
+        return _one_mask(xs, rate if self.training else 0)
+
+
+def _one_mask(xs, rate):
+    """Dropout with one mask for all time steps: xs (T, B, D)."""
+    if not rate:
+        return xs
+    return xs * (xs.new_empty(1, *xs.shape[1:]).bernoulli_(1 - rate) / (1 - rate))
 
 
 def _windows(work, i):
