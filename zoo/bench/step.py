@@ -67,11 +67,12 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     return result, int(bool(held.failed))
 
 
-def contestants(names: list[str], configs: list[str]) -> dict[str, contest.Contestant]:
-    """Those of ``names``, ours first. Raises UserError for others, and for a config that is not there."""
+def contestants(names: list[str], configs: list[str], flag: str = "configs"):
+    """name -> Contestant of those in ``names``, ours first. Raises UserError for others, and for a config that
+    is not there, which is given by that flag."""
     for name in configs:
         if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
-            raise UserError(f"{name}: no such file in configs/")
+            raise UserError(f"--{flag}={name}: no such file in configs/")
     chosen = contest.choose(names, TRAININGS)
     if next(iter(chosen)) != "ours":
         raise UserError("--contestants: ours must be the first, which says what the others do")

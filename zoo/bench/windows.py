@@ -37,7 +37,7 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> tuple[dict, int]:
     turns.at_least(values, {"rounds": 1, "epochs": 0, "most": 0})
     names = [n for n in values.contestants if n in _WITH_LOSSES or not values.epochs]
-    chosen = step.contestants(names, [values.config])
+    chosen = step.contestants(names, [values.config], "config")
     lacking = contest.absent(chosen)
     there = {name: c for name, c in chosen.items() if name not in lacking}
     options = {"epochs": values.epochs, "most": values.most}
