@@ -68,8 +68,8 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
 
 
 def contestants(names: list[str], configs: list[str], flag: str = "configs"):
-    """name -> Contestant of those in ``names``, ours first. Raises UserError for others, and for a config that
-    is not there, which is given by that flag."""
+    """name -> Contestant of those in ``names``, ours first. Raises UserError for others, and for a config of
+    the flag that is not there."""
     for name in configs:
         if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
             raise UserError(f"--{flag}={name}: no such file in configs/")
