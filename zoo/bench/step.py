@@ -68,7 +68,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
 
 
 def contestants(names: list[str], configs: list[str], flag: str = "configs"):
-    """name -> Contestant of those in ``names``, ours first. Raises UserError for others, and for a config of
+    """name -> Contestant of those in ``names``, ours first. Raises UserError for others and a config of
     the flag that is not there."""
     for name in configs:
         if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
