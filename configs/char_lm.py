@@ -43,6 +43,9 @@ def get_config(variant="docs"):
         c.model.update({"hidden": 384, "dropout_in": 0.1, "dropout_out": 0.4, "weight_drop": 0.2})
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
         if variant == "alice":
+            c.epochs, c.eval_epochs, c.optimizer.average = 36.0, 2.0, "ema"
+            c.model.update({"hidden": 512, "dropout_in": 0.2, "dropout_out": 0.5})
+            c.model.weight_drop = 0.4
             c.about = "Alice in Wonderland, lower-cased"
             # Source 002's training loss after 30 epochs of 337 s on a GPU.
             c.target.update({"metric": "valid_loss", "value": 1.7170})
