@@ -131,16 +131,13 @@ def test_loss_and_gradient_of_a_language_model(name, vocab):
 
 def split_loss(model, wide, tokens, split):
     """The loss on a split from the lanes that the evaluation reads, in float64."""
-    before = sum(len(tokens[name]) for name in list(tokens)[: list(tokens).index(split)])
-    whole = np.concatenate(list(tokens.values()))
     total = count = 0.0
     carries = None
-    for inputs, targets, weights in zip(
-        *evaluation._lanes(whole, before, len(tokens[split])), strict=True
-    ):
-        block = Language.forward(wide, inputs, targets, carries=carries)
-        carries = block.stack.carries
-        total, count = total - np.sum(block.chosen * weights), count + weights.sum()
+    for some in evaluation._lanes(evaluation._past(tokens, split), tokens[split]):
+        for inputs, targets, weights in zip(*some, strict=True):
+            block = Language.forward(wide, inputs, targets, carries=carries)
+            carries = block.stack.carries
+            total, count = total - np.sum(block.chosen * weights), count + weights.sum()
     assert count == len(tokens[split])
     return total / count
 

@@ -21,7 +21,7 @@ def judge(state: TrainState, record: dict, config: ConfigDict) -> TrainState:
     most = sign * np.asarray(best.value)
     better = sign * value < most
     # Of parameters that are about as good, the latest.
-    slack = config.best.slack
+    slack = config.best.get("slack", 0.0)
     latest = better | (sign * value < most + slack * np.abs(most)) if slack else better
     waited = np.where(better, 0, np.asarray(best.waited) + 1)
     params = averaging.evaluated(state)

@@ -41,8 +41,10 @@ def make(config: ConfigDict, per_epoch: int) -> Plan:
     range."""
     for key in ("steps", "eval_every", "log_every", "keep"):
         require(config, key, 1)
-    for key in ("checkpoint_every", "checkpoint_minutes", "patience", "best.slack"):
+    for key in ("checkpoint_every", "checkpoint_minutes", "patience"):
         require(config, key, 0)
+    if config.best.get("slack", 0.0) < 0:
+        raise UserError(f"--config.best.slack={config.best.slack}: must be at least 0")
     for key in ("epochs", "eval_epochs"):
         if config[key] is not None and config[key] <= 0:
             raise UserError(f"--config.{key}={config[key]}: must be more than 0")

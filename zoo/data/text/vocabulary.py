@@ -74,10 +74,11 @@ class Vocabulary:
         if kind == "bytes":
             return cls(kind, _BYTES)
         if kind in _WORDS:
-            counts = Counter()
+            counts, empty = Counter(), True
             for text in train_texts:
                 counts.update(_WORDS[kind](text))
-            empty, kept = not counts, _frequent(counts, min_count, most)
+                empty &= not text
+            kept = _frequent(counts, min_count, most)
         else:
             counts = _counted(train_texts)
             kept = map(chr, np.flatnonzero(counts >= min_count).tolist())
