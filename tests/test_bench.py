@@ -230,8 +230,8 @@ def test_a_saved_result_of_core_keeps_medians_without_rounds(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "give one of core, step, sample, bank, predict, softmax"),
-        (["bang"], "give one of core, step, sample, bank, predict, softmax"),
+        ([], "give one of core, step, windows, sample, bank, predict, softmax"),
+        (["bang"], "give one of core, step, windows, sample, bank, predict, softmax"),
         (
             ["predict"],
             "--run is missing: the folder of a finished run of language_detection or class",

@@ -67,12 +67,14 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     return result, int(bool(held.failed))
 
 
-def contestants(names: list[str], configs: list[str]) -> dict[str, contest.Contestant]:
+def contestants(
+    names: list[str], configs: list[str], known: dict[str, contest.Contestant] = TRAININGS
+) -> dict[str, contest.Contestant]:
     """Those of ``names``, ours first. Raises UserError for others, and for a config that is not there."""
     for name in configs:
         if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
-            raise UserError(f"{name}: no such file in configs/")
-    chosen = contest.choose(names, TRAININGS)
+            raise UserError(f"--configs={name}: no such file in configs/")
+    chosen = contest.choose(names, known)
     if next(iter(chosen)) != "ours":
         raise UserError("--contestants: ours must be the first, which says what the others do")
     return chosen
