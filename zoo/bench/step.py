@@ -67,13 +67,18 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     return result, int(bool(held.failed))
 
 
-def contestants(names: list[str], configs: list[str], flag: str = "configs"):
-    """name -> Contestant of those in ``names``, ours first. Raises UserError for others and a config of
-    the flag that is not there."""
+def contestants(
+    names: list[str],
+    configs: list[str],
+    known: dict[str, contest.Contestant] = TRAININGS,
+    flag: str = "configs",
+) -> dict[str, contest.Contestant]:
+    """Those of ``names``, ours first. Raises UserError for others and a config of the flag that is not
+    there."""
     for name in configs:
         if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
             raise UserError(f"--{flag}={name}: no such file in configs/")
-    chosen = contest.choose(names, TRAININGS)
+    chosen = contest.choose(names, known)
     if next(iter(chosen)) != "ours":
         raise UserError("--contestants: ours must be the first, which says what the others do")
     return chosen

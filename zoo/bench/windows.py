@@ -17,17 +17,17 @@ from absl import flags
 from zoo.bench import contest, step, turns
 from zoo.bench.contest import Contest
 from zoo.bench.markdown import line, ratio, rows
-from zoo.bench.trainings import TRAININGS
+from zoo.bench.trainings import KERAS_ON_TORCH, TRAININGS
 
 _TURN = 3.0  # seconds: Keras's fit needs a while to begin
-_WITH_LOSSES = ("ours", "torch")
+_ALL, _WITH_LOSSES = TRAININGS | KERAS_ON_TORCH, ("ours", "torch")
 
 
 def define(values: flags.FlagValues) -> None:
     define = {"flag_values": values}
     flags.DEFINE_integer("rounds", 7, "turns of each", **define)
-    flags.DEFINE_string("config", "window_lm:alice", "a variant of configs/window_lm.py", **define)
-    flags.DEFINE_list("contestants", list(TRAININGS), "the first is ours", **define)
+    flags.DEFINE_string("config", "window_lm:alice", "a config that reads windows", **define)
+    flags.DEFINE_list("contestants", list(_ALL), "the first is ours", **define)
     flags.DEFINE_integer(
         "epochs", 0, "epochs whose losses are compared; 0 measures the step", **define
     )
@@ -37,7 +37,7 @@ def define(values: flags.FlagValues) -> None:
 def main(values: flags.FlagValues) -> tuple[dict, int]:
     turns.at_least(values, {"rounds": 1, "epochs": 0, "most": 0})
     names = [n for n in values.contestants if n in _WITH_LOSSES or not values.epochs]
-    chosen = step.contestants(names, [values.config], "config")
+    chosen = step.contestants(names, [values.config], _ALL, "config")
     lacking = contest.absent(chosen)
     there = {name: c for name, c in chosen.items() if name not in lacking}
     options = {"epochs": values.epochs, "most": values.most}

@@ -116,7 +116,8 @@ def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, re
 
 def _backward(cell, products, reverse, kept, cotangents):
     params, matrices, b, xs, mask, resets, (carries, zs) = kept
-    d_last, d_ys = cotangents
+    # Where the outputs are not read, XLA would write these zeros anew in every block.
+    d_last, d_ys = lax.optimization_barrier(cotangents)
     T, H, B = carries.h.shape
     wide, gated = _wide(params, at(carries, 0)), partial(_gated, cell, products, params)
 

@@ -16,3 +16,9 @@ TRAININGS = {
     "torch": _of("PyTorch", "pytorch", "torch"),
     "keras-jax": _of("Keras on JAX", "keras_fit", "keras", env={"KERAS_BACKEND": "jax"}),
 }
+# Of windows alone: its steps of a time loop are calls of Python, and what is short takes a while.
+KERAS_ON_TORCH = {
+    "keras-torch": _of(
+        "Keras on PyTorch", "keras_fit", "keras", "torch", env={"KERAS_BACKEND": "torch"}
+    )
+}

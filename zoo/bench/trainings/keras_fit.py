@@ -92,7 +92,7 @@ def _windows(work, i):
 
     def check():
         xs, ys = read(work.data["batch"][i])
-        logits = np.asarray(model(xs, training=False), np.float64)
+        logits = keras.ops.convert_to_numpy(model(xs, training=False)).astype(np.float64)
         chosen = np.take_along_axis(logits, ys[..., None], axis=-1)[..., 0]
         return float(np.mean(np.log(np.exp(logits).sum(axis=-1)) - chosen))
 
