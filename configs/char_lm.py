@@ -4,14 +4,15 @@ Each command is followed by the time that it takes on 2 CPU cores and by the los
 10 % of the text, in nats per character (valid_loss).
 
     python train.py --config=configs/char_lm.py                    49 s     1.246  Python's documentation
-    python train.py --config=configs/char_lm.py:alice              14 min   1.293  Alice in Wonderland, beside others
+    python train.py --config=configs/char_lm.py:alice              14 min   1.293  Alice in Wonderland
     python train.py --config=configs/char_lm.py:christmas_carol    2.7 min  1.357  A Christmas Carol
-    python train.py --config=configs/char_lm.py:nottingham            folk tunes in ABC notation; not measured
+    python train.py --config=configs/char_lm.py:nottingham         folk tunes in ABC notation; not measured
     python train.py --config=configs/char_lm.py:shakespeare        22 min   1.436  tiny Shakespeare
     python train.py --config=configs/char_lm.py:shakespeare_source    as source 001 trains it; not measured
     python train.py --config=configs/char_lm.py --config.data.path=FILE --run=runs/mine      your own text
 
-Alice and the Carol are read in lower case. How settings were chosen: docs/choices.md.
+Alice was timed beside other work. It and the Carol are read in lower case. How settings were chosen:
+docs/choices.md.
 """
 
 from zoo.tasks.language_model.config import defaults

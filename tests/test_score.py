@@ -161,6 +161,10 @@ def test_a_picture_is_shaded(capsys, run, tmp_path):
     symbols = shades.symbols(
         load(run).task.vocabulary, Part(1, np.array([1, 2]), 2, True, True, {"": [1, 2]}), 0
     )
+    lights = [sum(shades.ground(nats)[:3]) for nats in (0, 1, 3, 5, 6, 7, 30)]
+    assert (
+        lights == sorted(lights, reverse=True) and lights[0] > 2.8 and lights[4] == lights[-1] < 1
+    )
     assert len(symbols) == 3 and symbols[-1] == ("\n", 0.0)
 
 

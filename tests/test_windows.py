@@ -238,6 +238,6 @@ def test_the_suggestions_of_the_source_are_one_table(monkeypatch):
     shown = compare.table("window_lm", {"window_lm:alice_many": {"runs": [run]}}).splitlines()
     assert len(shown) == 2 + len(configs.variants("configs/window_lm.py"))
     (many,) = [row for row in shown if "alice_many" in row]
-    assert many.endswith("| 9 | 1.7 | not reached | 1.6 | 1.5 min |")
+    assert many.endswith("| 9 | 1.7 | not reached | 1.6 | 90 s |")
     assert shown[2].endswith("| – | – | – | – | not run |")
     assert cli.run(compare.main, ["compare"]) == 2

@@ -3,7 +3,8 @@
 python -m zoo.compare window_lm                  all variants of configs/window_lm.py
 python -m zoo.compare window_lm text_classifier  two tables
 
-A column a metric that some variant reports; of several seeds it is the mean. What was not run says so;
+A column a metric that some variant reports; of several seeds the mean and the standard deviation. What
+was not run says so;
 ``python -m zoo.reproduce configs/window_lm.py:VARIANT`` runs it.
 """
 
@@ -15,6 +16,7 @@ from absl import flags
 from zoo import cli, config, tasks
 from zoo.bench.markdown import line, rows
 from zoo.errors import UserError
+from zoo.pages import figures
 from zoo.runs import reference
 
 
@@ -43,17 +45,10 @@ def table(name: str, entries: dict) -> str:
         if not runs:
             lines.append(line([*cells, *["–"] * (1 + len(keys)), "not run"]))
             continue
-        minutes = statistics.fmean(r["train_seconds"] for r in runs) / 60
-        figures = [_figure([r["metrics"].get(key, "–") for r in runs]) for key in keys]
-        lines.append(line([*cells, f"{runs[0]['params']:,}", *figures, f"{minutes:,.1f} min"]))
+        time = figures.clock(statistics.median(r["train_seconds"] for r in runs))
+        shown = [figures.of_runs(runs, key)[1] for key in keys]
+        lines.append(line([*cells, f"{runs[0]['params']:,}", *shown, time]))
     return "\n".join(lines)
-
-
-def _figure(values):
-    """The mean; a goal that a run did not reach is None, a dash what it does not measure."""
-    if "–" in values:
-        return "–"
-    return "not reached" if None in values else f"{statistics.fmean(values):,.4g}"
 
 
 if __name__ == "__main__":

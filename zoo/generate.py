@@ -65,20 +65,22 @@ def generate(
     A symbol that must not be drawn gets logits of -inf in ``apply`` and in ``logits``.
     """
     cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
+    blocks = max(1, -(-length // BLOCK))
+    count = -(-length // blocks)
 
-    def block(state, at):
-        return draw(apply, *state, key, at, *cuts)
+    def block(state, i):
+        return draw(apply, *state, key, i * count, *cuts, count)
 
-    starts = jnp.arange(0, max(length, 1), BLOCK)
-    _, tokens = lax.scan(block, (carry, logits), starts)
+    _, tokens = lax.scan(block, (carry, logits), jnp.arange(blocks))
     return tokens.swapaxes(0, 1).reshape(len(logits), -1)[:, :length]
 
 
 def draw(
-    apply, carry, logits, key, at, temperature, top_k, top_p
+    apply, carry, logits, key, at, temperature, top_k, top_p, count=BLOCK
 ) -> tuple[tuple[Any, Array], Array]:
-    """The next ``BLOCK`` symbols, the first of which is number ``at``, as tokens (B, BLOCK), after the new
-    (carry, logits). The arguments are those of ``generate``; all but ``apply`` may be traced."""
+    """The next ``count`` symbols, the first of which is number ``at``, as tokens (B, count), after the
+    new (carry, logits). The arguments are those of ``generate``; all but ``apply`` and ``count`` may be
+    traced."""
     B, V = logits.shape
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(B))
 
@@ -94,7 +96,7 @@ def draw(
         return apply(tokens, carry), tokens
 
     # The noise of many steps at once: a dozen small kernels less at every step.
-    noises = jax.vmap(noise)(at + jnp.arange(BLOCK))
+    noises = jax.vmap(noise)(at + jnp.arange(count))
     state, tokens = lax.scan(one, (carry, logits), noises)
     return state, tokens.T
 
@@ -119,23 +121,8 @@ def generate_text(
     """
     start = vocabulary.encode(prompt or default_prompt(vocabulary))
     settings = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    tokens = generate_ids(model, params, vocabulary, start, length, num, seed, **settings)
-    return [further(vocabulary, start, row) for row in tokens]
-
-
-def generate_ids(
-    model: LanguageModel,
-    params: Any,
-    vocabulary: Tokenizer,
-    start: np.ndarray,
-    length: int,
-    num: int = 1,
-    seed: int = 0,
-    **settings,
-) -> np.ndarray:
-    """The same as ids (num, length), after those of ``start`` (N,), N 1 or more."""
-    blocks = list(generate_blocks(model, params, vocabulary, start, length, num, seed, **settings))
-    return np.concatenate(blocks, axis=1) if blocks else np.zeros((num, 0), np.int32)
+    blocks = generate_blocks(model, params, vocabulary, start, length, num, seed, **settings)
+    return [further(vocabulary, start, row) for row in np.concatenate(list(blocks), axis=1)]
 
 
 def generate_blocks(
@@ -151,8 +138,9 @@ def generate_blocks(
     top_k: int = 0,
     top_p: float = 1.0,
 ) -> Iterator[np.ndarray]:
-    """The same in blocks (num, at most ``BLOCK``), as they are drawn. The program is the same for every
-    length, and for prompts of about the same length."""
+    """The same as ids, after those of ``start`` (N,), N 1 or more: in blocks (num, at most ``BLOCK``), as
+    they are drawn; ``length`` is 1 or more. The program is the same for every length, and for prompts of
+    about the same length."""
     unknown = jnp.asarray(vocabulary.unknown_ids, jnp.int32)
     cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
     key = random.key(seed, "sample")

@@ -115,7 +115,7 @@ def tables(entries: dict) -> str:
     parts = []
     for task, lines in rows.items():
         title = tasks.module(task, "__init__").__doc__.strip()
-        parts.append("\n".join([f"**{title}**", "", *_heads(_COLUMNS), *lines]))
+        parts.append("\n".join([f"**{title}**", "", *markdown.rows(_COLUMNS), *lines]))
     benches = {name: entry for name, entry in entries.items() if "runs" not in entry}
     return "\n\n".join(sorted(parts) + ([speeds(benches)] if benches else []))
 
@@ -134,14 +134,16 @@ def speeds(entries: dict) -> str:
 
 def _turns(entries):
     """Medians of the rounds, and ratios of each round's. The first of each is the measure of the others."""
-    lines = _heads(("measured by", "who", "speed", "beside the first"))
+    lines = markdown.rows(("measured by", "who", "speed", "beside the first"))
     for name, entry in sorted(entries.items()):
         first = entry["seconds"][0][1]
         for i, (who, seconds) in enumerate(entry["seconds"]):
             pace = entry["amount"] / statistics.median(seconds)
             ratio = statistics.median(a / b for a, b in zip(first, seconds, strict=True))
             beside = f"{ratio:.{3 if ratio >= 1 else 2}g} times as fast" if i else "1"
-            lines.append(_line((f"`{name}`", who, f"{pace:,.0f} {entry['unit']} a second", beside)))
+            lines.append(
+                markdown.line((f"`{name}`", who, f"{pace:,.0f} {entry['unit']} a second", beside))
+            )
     return "\n".join(lines)
 
 
@@ -162,17 +164,9 @@ def _rows(name, settings, runs):
             best = f"{best} by {whose}"
         won = figures.won(metric, runs, key, theirs)
         cells = [title, metric.words, metric.unit, metric.better, ours, best, won, size, time]
-        lines.append(_line(cells))
+        lines.append(markdown.line(cells))
         title = f"`{name}`"
     return lines
-
-
-def _heads(columns):
-    return [_line(columns), _line(["---"] * len(columns))]
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"
 
 
 def verify(run: Path, entries: dict) -> int:

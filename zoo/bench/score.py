@@ -3,8 +3,8 @@
 python -m zoo.bench score
 
 lines:  a text of a million characters in lines of about 60, which are read side by side (``zoo.score``)
-whole:  the same as one text, one character after the other (``zoo.score --whole``)
-write:  one sample, of fewer characters (``zoo.sample``)
+whole:  the first tenth of it as one text, one character after the other (``zoo.score --whole``)
+write:  one sample, of a fiftieth as many characters (``zoo.sample``)
 
 Characters a second. The weights are random.
 """
@@ -18,7 +18,7 @@ from zoo.bench import turns
 from zoo.bench.markdown import line, rows
 from zoo.bench.samplers import EMBED, VOCAB, text
 from zoo.data.text.vocabulary import Vocabulary
-from zoo.generate import generate_ids
+from zoo.generate import generate_blocks
 from zoo.models import LanguageModel
 from zoo.tasks.language_model.scoring import Reader
 
@@ -48,10 +48,13 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         for at in range(0, len(lines), _TOGETHER):
             reader.lines(lines[at : at + _TOGETHER])
 
+    def write():
+        list(generate_blocks(model, params, vocabulary, ids[:1], written))
+
     runs = {
         "lines": (by_lines, count),
-        "whole": (lambda: reader.follow(ids, True), count),
-        "write": (lambda: generate_ids(model, params, vocabulary, ids[:1], written), written),
+        "whole": (lambda: reader.follow(ids[: count // 10], True), count // 10),
+        "write": (write, written),
     }
     times = turns.in_turns({name: run for name, (run, _) in runs.items()}, values.rounds)
     speeds = [

@@ -20,3 +20,38 @@ def keep(figure, run: Path, name: str, dpi: int = 110) -> None:
     (run / "plots").mkdir(exist_ok=True)
     figure.savefig(run / "plots" / name, dpi=dpi)
     pyplot.close(figure)
+
+
+_SIZE = 8  # points of a character of a page
+_WIDE, _HIGH = _SIZE * 0.602 / 72, _SIZE * 1.6 / 72  # of a character, inches
+
+
+def page(placed, columns: int, top: float = 0.0):
+    """(figure, axes) of a page of text whose characters are all of one width: (row, column, text, ground)
+    each. ``ground`` is a color behind the text, or None: then the text is bold.
+
+    columns: characters of a line
+    top:     inches that are left free above, for a legend; the axes are in inches, from the upper left
+    """
+    from matplotlib.patches import Rectangle
+
+    rows = 1 + max((row for row, *_ in placed), default=0)
+    wide, high = columns * _WIDE + 0.3, top + rows * _HIGH + 0.2
+    figure, axes = subplots(size=(wide, high))
+    figure.set_layout_engine("none")
+    axes.set_position((0, 0, 1, 1))
+    axes.set(xlim=(0, wide), ylim=(high, 0))
+    axes.axis("off")
+    for row, column, text, ground in placed:
+        x, y = 0.15 + column * _WIDE, top + 0.1 + row * _HIGH
+        color = "black"
+        if ground is not None:
+            width = _WIDE * len(text)
+            axes.add_patch(Rectangle((x, y), width, _HIGH * 0.95, color=ground, lw=0))
+            color = "white" if sum(ground[:3]) / 3 < 0.45 else "black"
+        weight = "normal" if ground is not None else "bold"
+        axes.text(x, y + _HIGH / 2, text, color=color, weight=weight, **TYPE)
+    return figure, axes
+
+
+TYPE = {"family": "monospace", "size": _SIZE, "va": "center", "parse_math": False}

@@ -50,10 +50,8 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) ->
     metrics = bank.numbers(metrics)
     records = log.read(run)
     metrics["train_loss"] = next((r["train_loss"] for r in reversed(records)), math.nan)
-    if state.best and config.best.metric.startswith(
-        "train_"
-    ):  # then it is of the best parameters too
-        name = config.best.metric
+    name = config.best.metric
+    if state.best and name.startswith("train_"):  # then it is of the best parameters too
         metrics |= {f"{name}_last": metrics[name], name: np.asarray(state.best.value).mean().item()}
     if config.target.metric:
         metrics["seconds_to_target"] = _seconds_to(config.target, records)

@@ -10,6 +10,7 @@ from zoo.data import registry
 from zoo.data.errors import DataError, unknown_name
 from zoo.data.files import read_bytes
 from zoo.data.text import tunes
+from zoo.data.text.stream import DECLARE
 
 # The title inside of a marker may run over several lines; the closing asterisks may be missing.
 _MARKER = r"^\*\*\* ?{} OF (?:[^*]{{0,300}}?\*\*\*[ \t]*$|.*$)"
@@ -131,8 +132,7 @@ def corpus(
     Raises DataError for an unknown name, and where the text cannot be had or read.
     """
     if path is not None:
-        remedy = ", or declare what it is, as in --config.data.encoding=iso-8859-1"
-        text = read_text(path, encoding, remedy)
+        text = read_text(path, encoding, DECLARE)
     elif name == "docs" or name in _PARTS_OF_DOCS:
         text = _docs(_PARTS_OF_DOCS.get(name))
     elif name not in registry.names():

@@ -29,9 +29,8 @@ from zoo.data.text.stream import Source
 from zoo.data.text.vocabulary import Vocabulary
 
 _FORMAT = "lstm-zoo ids 1"
-_STALE = (
-    3600  # seconds after which a file that is being written was left by a process that was killed
-)
+# Seconds after which a file that is being written was left by a process that was killed.
+_STALE = 3600
 
 
 class Measured(NamedTuple):

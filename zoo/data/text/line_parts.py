@@ -1,11 +1,11 @@
 """Text from a file or a pipe in pieces: memory does not grow with the input, nor with a line of it."""
 
-import codecs
-import io
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from zoo.data.errors import DataError
+from zoo.data.text import stream
 from zoo.data.text.lines import ready
 
 _BYTES = 1 << 16  # that are read at once, at most
@@ -39,7 +39,8 @@ def pieces(file: BinaryIO, name: str) -> Iterator[Piece]:
     fault.
     """
     line, begun, held = 1, False, None
-    for text, waits in _decoded(file, name):
+    for text in stream.decoded(_chunks(file, name), name):
+        waits = not ready(file)
         *whole, rest = text.split("\n")
         for part in whole:
             # A part is held back until it is known whether its line goes on.
@@ -65,30 +66,8 @@ def whole_lines(parts: Iterable[Piece]) -> Iterator[Piece]:
             begun = []
 
 
-def _decoded(file, name):
-    """(text, whether more has to be waited for), line breaks as LF; the last text may be empty."""
-    plain = codecs.getincrementaldecoder("utf-8")()
-    decoder = io.IncrementalNewlineDecoder(plain, translate=True)
-    read, first = 0, True
-    while True:
-        try:
-            chunk = file.read1(_BYTES)
-        except OSError as error:  # a folder, or a disk that fails
-            raise DataError(f"{name}: {error.strerror}") from None
-        if (nul := chunk.find(b"\0")) >= 0:
-            raise DataError(f"{name} is binary (0x00 at byte {read + nul}): give text in UTF-8")
-        pending = len(plain.getstate()[0])
-        try:
-            text = decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            at = read - pending + error.start
-            raise DataError(
-                f"{name} is not UTF-8 (0x{error.object[error.start]:02x} at byte {at}): "
-                "convert it to UTF-8"
-            ) from None
-        read += len(chunk)
-        if text:
-            yield text.removeprefix("\ufeff") if first else text, not ready(file)
-            first = False
-        if not chunk:
-            return
+def _chunks(file, name):
+    try:
+        yield from iter(partial(file.read1, _BYTES), b"")
+    except OSError as error:  # a folder, or a disk that fails
+        raise DataError(f"{name}: {error.strerror}") from None

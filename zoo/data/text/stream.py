@@ -5,6 +5,8 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +14,8 @@ from zoo.data.errors import DataError
 from zoo.data.files import opened
 
 _PIECE = 1 << 20  # bytes that are read at once
+# What else can be done about a text that is not UTF-8.
+DECLARE = ", or declare what it is, as in --config.data.encoding=iso-8859-1"
 _LONGEST = 1 << 23  # characters of a piece without any blank
 
 
@@ -57,7 +61,7 @@ def pieces(source: Source) -> Iterator[str]:
     some = False
     for path in source.files:
         rest, end = "", "\n"
-        for text in _decoded(path, source.encoding):
+        for text in _of_file(path, source.encoding):
             rest += text
             cut = max(rest.rfind(" "), rest.rfind("\n")) + 1
             cut = cut or len(rest) * (len(rest) > _LONGEST)
@@ -95,39 +99,46 @@ def _finished(text, source):
     return text.lower() if source.lowercase else text
 
 
-def _decoded(path, encoding):
-    """The text of one file in pieces that are not empty, with LF at the end of lines."""
-    name, codec = repr(os.fspath(path)), codec_of(encoding)
+def decoded(
+    chunks: Iterable[bytes], name: str, encoding: str = "utf-8", remedy: str = ""
+) -> Iterator[str]:
+    """The text of bytes that come in chunks, in pieces that are not empty, each as soon as its chunk was
+    read. Line ends are LF, a byte-order mark is dropped.
+
+    ``name`` is what errors call it, ``remedy`` what else can be done about bytes that are not in the
+    encoding. Raises DataError for such, for a zero byte, and for the mark of UTF-16.
+    """
+    codec = codec_of(encoding)
     decoder, utf8 = codec.incrementaldecoder("strict"), codec.name == "utf-8"
     lines = io.IncrementalNewlineDecoder(None, translate=True)
     at, first = 0, True
+    for chunk in chain(chunks, [b""]):
+        if utf8 and not at and chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise DataError(f"{name} starts with the mark of UTF-16 at byte 0: save it as UTF-8")
+        if utf8 and (nul := chunk.find(b"\0")) >= 0:
+            raise DataError(f"{name} is binary (0x00 at byte {at + nul}): give text in UTF-8")
+        held = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            wrong = f"(0x{error.object[error.start]:02x} at byte {at - held + error.start})"
+            raise DataError(
+                f"{name} is not {'UTF-8' if utf8 else encoding} {wrong}: convert it to UTF-8{remedy}"
+            ) from None
+        except UnicodeError as error:
+            raise DataError(f"{name} is not {encoding}: {error}") from None
+        if not utf8 and "\0" in text:
+            raise DataError(f"{name} is binary, or not {encoding} (0x00): give a text file")
+        at += len(chunk)
+        text = lines.decode(text, final=not chunk)
+        if first and text:
+            first, text = False, text.removeprefix("\ufeff")
+        if text:
+            yield text
+
+
+def _of_file(path, encoding):
+    """The text of one file in pieces."""
+    name = repr(os.fspath(path))
     with opened(path) as file:
-        while True:
-            piece = file.read(_PIECE)
-            if utf8 and not at and piece.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise DataError(
-                    f"{name} starts with the mark of UTF-16 at byte 0: save it as UTF-8"
-                )
-            if utf8 and (nul := piece.find(b"\0")) >= 0:
-                raise DataError(f"{name} is binary (0x00 at byte {at + nul}): give a text file")
-            held = len(decoder.getstate()[0])
-            try:
-                text = decoder.decode(piece, final=not piece)
-            except UnicodeDecodeError as error:
-                wrong = f"(0x{error.object[error.start]:02x} at byte {at - held + error.start})"
-                raise DataError(
-                    f"{name} is not {'UTF-8' if utf8 else encoding} {wrong}: convert it to UTF-8, or "
-                    "declare what it is, as in --config.data.encoding=iso-8859-1"
-                ) from None
-            except UnicodeError as error:
-                raise DataError(f"{name} is not {encoding}: {error}") from None
-            if not utf8 and "\0" in text:
-                raise DataError(f"{name} is binary, or not {encoding} (0x00): give a text file")
-            at += len(piece)
-            text = lines.decode(text, final=not piece)
-            if first and text:
-                first, text = False, text.removeprefix("\ufeff")
-            if text:
-                yield text
-            if not piece:
-                return
+        yield from decoded(iter(partial(file.read, _PIECE), b""), name, encoding, DECLARE)

@@ -8,7 +8,7 @@ from zoo.data.text import words
 from zoo.tasks import figures
 
 _SYMBOLS = 80  # of a text, from its beginning
-_LINE, _SIZE = 96, 8  # characters of a line, points of a character
+_LINE = 96  # characters of a line
 
 
 def influence(task, params, text: str) -> tuple[list[str], np.ndarray, str]:
@@ -47,16 +47,5 @@ def draw(run: Path, shown: list[tuple[str, list[str], np.ndarray]]) -> None:
             placed.append((row, column, symbol, colours(0.5 + 0.4 * value / highest)))
             column += len(symbol) + 1
         row += 2
-    wide, high = _LINE * _SIZE * 0.602 / 72 + 0.3, row * _SIZE * 1.7 / 72
-    figure, axes = figures.subplots(size=(wide, high))
-    figure.set_layout_engine("none")
-    axes.set_position((0.15 / wide, 0, 1, 1))
-    axes.set(xlim=(0, wide), ylim=(high, 0))
-    axes.axis("off")
-    for row, column, symbol, colour in placed:
-        box = colour and {"facecolor": colour, "edgecolor": "none", "pad": 1}
-        style = {"family": "monospace", "size": _SIZE, "va": "center", "parse_math": False}
-        style["weight"] = "normal" if colour else "bold"
-        at = column * _SIZE * 0.602 / 72, (row + 0.8) * _SIZE * 1.7 / 72
-        axes.text(*at, symbol, bbox=box, **style)
+    figure, _ = figures.page(placed, _LINE)
     figures.keep(figure, run, "looks.png", dpi=120)

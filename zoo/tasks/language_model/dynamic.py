@@ -21,10 +21,8 @@ from zoo.models import LanguageModel
 from zoo.tasks.language_model.scoring import segments
 
 _TOGETHER = 32  # segments of a dispatch
-_LANES, _SEGMENTS = (
-    4,
-    256,
-)  # where s is estimated: places of the training text, segments from each on
+# s is estimated at so many places of the training text, on so many segments from each on.
+_LANES, _SEGMENTS = 4, 256
 
 
 class Settings(NamedTuple):

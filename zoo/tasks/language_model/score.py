@@ -93,15 +93,14 @@ def _plain(reader, parts):
     """Short lines side by side, others alone."""
     held, symbols = [], 0
     for part, waits in parts:
-        if part.first and part.last and len(part.ids) <= LONG:
+        short = part.first and part.last and len(part.ids) <= LONG
+        if short:
             held.append(part)
             symbols += len(part.ids) + 1
-            if symbols < _SYMBOLS and not waits:
-                continue
-            part = None
-        yield from _together(reader, held)
-        held, symbols = [], 0
-        if part:
+        if not short or waits or symbols >= _SYMBOLS:
+            yield from _together(reader, held)
+            held, symbols = [], 0
+        if not short:
             yield part._replace(nats={"": reader.follow(part.ids, part.first)})
     yield from _together(reader, held)
 

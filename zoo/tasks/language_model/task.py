@@ -217,6 +217,10 @@ class LanguageModelTask(Task):
         return self.config.batch_size * self.config.data.window * max(1, self.members)
 
     def data(self, split):
+        return self._joined(split)
+
+    def _joined(self, split):
+        """The ids (N,) of a part of all texts; of one text as they are, which may be a memory map."""
         each = [tokens[split] for tokens in self._tokens]
         return np.concatenate(each) if len(each) > 1 else each[0]
 
@@ -368,9 +372,7 @@ class LanguageModelTask(Task):
 
     def _begun(self, prompt, unseen):
         """(ids of a prompt (N,), the prompt as it is read); what ``generate`` goes on from."""
-        c = self.config
-        prompt = corpus.prepare(prompt, c.data.lowercase)
-        prompt = words.separated(prompt) if c.data.symbols == "tokenised" else prompt
+        prompt = self._prepared(prompt)
         unknown = self.vocabulary.unknown(prompt)
         if unknown and unseen == "error":
             raise UserError(
@@ -381,6 +383,11 @@ class LanguageModelTask(Task):
         if prompt and not len(self.vocabulary.encode(prompt)):
             raise UserError("the prompt has no word: give one, or leave it out")
         return self.vocabulary.encode(prompt or default_prompt(self.vocabulary)), prompt
+
+    def _prepared(self, text):
+        """A text of people as the training text is written."""
+        text = corpus.prepare(text, self.config.data.lowercase)
+        return words.separated(text) if self.config.data.symbols == "tokenised" else text
 
     def _text(self, start, row, before):
         """The text of ids ``row`` after those of a prompt."""
@@ -421,13 +428,12 @@ class LanguageModelTask(Task):
     def training_ids(self, member: str = "") -> np.ndarray:
         """Ids (N,) of the training part, of a bank that of a member; the text is read again."""
         if not self.members:
-            each = [tokens["train"] for tokens in self._tokens]
-            return each[0] if len(each) == 1 else np.concatenate(each)
+            return self._joined("train")
         return self._tokens[self.corpora.index(member)]["train"]
 
     def copied(self, text: str, member: str = "") -> str:
         """A sentence on the longest run of symbols that a text has in common with the training text."""
-        ids = self.vocabulary.encode(corpus.prepare(text, self.config.data.lowercase))
+        ids = self.vocabulary.encode(self._prepared(text))
         run = copies.longest_run(ids, self.training_ids(member))
         shown = self.vocabulary.decode(ids[run.start : run.start + run.length])
         return (
