@@ -171,6 +171,7 @@ def test_a_disk_that_fills_while_encoding_leaves_nothing(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "cannot be written: File too large: make room" in error
+    assert "--config.data.in_memory=1" in error  # 0.08 MB: what is named is enough
     assert [file.suffix for file in a_cache_of_its_own.iterdir()] == [".json"]
     assert not (tmp_path / "run").exists()
 

@@ -13,6 +13,7 @@ time.
 
 import hashlib
 import json
+import math
 import os
 import sys
 import time
@@ -119,7 +120,7 @@ def _encode(text, vocabulary, file):
     whole, read = hashlib.sha256(), hashlib.sha256()
     remedy = (
         ": make room, give another folder as XDG_CACHE_HOME, or, if there is memory for it, "
-        f"--config.data.in_memory={text.source.size / 1e6:.0f}"
+        f"--config.data.in_memory={math.ceil(text.source.size / 1e6)}"
     )
     with written(file, remedy) as out:
         tokens, at = dict.fromkeys(bounds, 0), 0
