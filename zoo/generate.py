@@ -14,7 +14,7 @@ from zoo.data.text.tokenizers import Tokenizer
 from zoo.models import LanguageModel
 
 BLOCK = 64  # symbols that are drawn at once
-_PROMPT = 512  # symbols of a prompt that are read at once; fewer are padded to a power of two
+_PROMPT = 512  # symbols of a prompt that are read at once; fewer in powers of two
 
 
 def restrict(logits: Array, temperature: Array, top_k: Array, top_p: Array) -> Array:
@@ -65,22 +65,21 @@ def generate(
     A symbol that must not be drawn gets logits of -inf in ``apply`` and in ``logits``.
     """
     cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
-    blocks = max(1, -(-length // BLOCK))
-    count = -(-length // blocks)
 
-    def block(state, i):
-        return draw(apply, *state, key, i * count, *cuts, count)
+    def block(state, at):
+        return draw(apply, *state, key, at, jnp.minimum(length - at, BLOCK), *cuts)
 
-    _, tokens = lax.scan(block, (carry, logits), jnp.arange(blocks))
+    starts = jnp.arange(0, max(length, 1), BLOCK)
+    _, tokens = lax.scan(block, (carry, logits), starts)
     return tokens.swapaxes(0, 1).reshape(len(logits), -1)[:, :length]
 
 
 def draw(
-    apply, carry, logits, key, at, temperature, top_k, top_p, count=BLOCK
+    apply, carry, logits, key, at, count, temperature, top_k, top_p
 ) -> tuple[tuple[Any, Array], Array]:
-    """The next ``count`` symbols, the first of which is number ``at``, as tokens (B, count), after the
-    new (carry, logits). The arguments are those of ``generate``; all but ``apply`` and ``count`` may be
-    traced."""
+    """The next ``count`` symbols, at most ``BLOCK``, the first of which is number ``at``: the new (carry,
+    logits), and tokens (B, BLOCK), of which so many are drawn. The other arguments are those of
+    ``generate``; all but ``apply`` may be traced."""
     B, V = logits.shape
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(B))
 
@@ -89,16 +88,18 @@ def draw(
         at = jax.vmap(jax.random.fold_in, (0, None))(keys, t)
         return jax.vmap(lambda k: jax.random.gumbel(k, (V,), logits.dtype))(at)
 
-    def one(state, noise):
-        carry, logits = state
-        cut = restrict(logits, temperature, top_k, top_p)
-        tokens = jnp.argmax(cut + noise, axis=-1).astype(jnp.int32)
-        return apply(tokens, carry), tokens
-
     # The noise of many steps at once: a dozen small kernels less at every step.
-    noises = jax.vmap(noise)(at + jnp.arange(count))
-    state, tokens = lax.scan(one, (carry, logits), noises)
-    return state, tokens.T
+    noises = jax.vmap(noise)(at + jnp.arange(BLOCK))
+
+    def one(i, state):
+        carry, logits, tokens = state
+        cut = restrict(logits, temperature, top_k, top_p)
+        drawn = jnp.argmax(cut + noises[i], axis=-1).astype(jnp.int32)
+        return *apply(drawn, carry), tokens.at[i].set(drawn)
+
+    begun = carry, logits, jnp.zeros((BLOCK, B), jnp.int32)
+    carry, logits, tokens = lax.fori_loop(0, count, one, begun)
+    return (carry, logits), tokens.T
 
 
 def generate_text(
@@ -139,27 +140,29 @@ def generate_blocks(
     top_p: float = 1.0,
 ) -> Iterator[np.ndarray]:
     """The same as ids, after those of ``start`` (N,), N 1 or more: in blocks (num, at most ``BLOCK``), as
-    they are drawn; ``length`` is 1 or more. The program is the same for every length, and for prompts of
-    about the same length."""
+    they are drawn, the first of one symbol. One program writes texts of every length; a prompt is read by
+    one for each power of two."""
     unknown = jnp.asarray(vocabulary.unknown_ids, jnp.int32)
     cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
     key = random.key(seed, "sample")
-    carry = model.carry(1)
-    for at in range(0, len(start), _PROMPT):
-        part = start[at : at + _PROMPT]
-        size = 1 << (len(part) - 1).bit_length()
-        padded, lengths = np.pad(part, (0, size - len(part))), np.array([len(part)], np.int32)
-        carry, logits = _read(model, params, carry, padded[None], lengths)
+    carry, at = model.carry(1), 0
+    while at < len(start):
+        size = min(1 << (len(start) - at).bit_length() - 1, _PROMPT)
+        carry, logits = _read(model, params, carry, start[None, at : at + size])
+        at += size
     table, state = _begun(model, num, params, carry, logits, unknown)
-    held = None
-    for at in range(0, length, BLOCK):
-        state, tokens = _drawn(model, params, table, state, unknown, key, at, *cuts)
+    # The first symbol at once: people wait for it.
+    counts = [1] * bool(length) + [min(BLOCK, length - at) for at in range(1, length, BLOCK)]
+    held, at = None, 0
+    for count in counts:
+        state, tokens = _drawn(model, params, table, state, unknown, key, at, count, *cuts)
+        at += count
         # The next block is on its way while this one is read.
         if held is not None:
-            yield np.asarray(held)
-        held = tokens
+            yield np.asarray(held[0])[:, : held[1]]
+        held = tokens, count
     if held is not None:
-        yield np.asarray(held)[:, : length - at]
+        yield np.asarray(held[0])[:, : held[1]]
 
 
 def default_prompt(vocabulary: Tokenizer) -> str:
@@ -176,9 +179,9 @@ def further(vocabulary: Tokenizer, start: np.ndarray, row: np.ndarray) -> str:
 
 
 @partial(jax.jit, static_argnums=0)
-def _read(model, params, carry, prompt, lengths):
-    """(carry, logits (B, V)) after the first ``lengths`` (B,) symbols of a prompt (B, N)."""
-    return model.apply(params, prompt, carry, lengths, method="after")
+def _read(model, params, carry, prompt):
+    """(carry, logits (B, V)) after a prompt (B, N)."""
+    return model.apply(params, prompt, carry, method="after")
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -190,9 +193,9 @@ def _begun(model, num, params, carry, logits, unknown):
 
 
 @partial(jax.jit, static_argnums=0)
-def _drawn(model, params, table, state, unknown, key, at, temperature, top_k, top_p):
+def _drawn(model, params, table, state, unknown, key, at, count, temperature, top_k, top_p):
     def apply(tokens, carry):
         carry, logits = model.apply(params, tokens, carry, table, method="step")
         return carry, logits.at[:, unknown].set(-jnp.inf)
 
-    return draw(apply, *state, key, at, temperature, top_k, top_p)
+    return draw(apply, *state, key, at, count, temperature, top_k, top_p)

@@ -134,13 +134,12 @@ class LanguageModel(stacked.Stacked, nn.Module):
             kernel = jnp.concatenate([kernel, self.biases])
         return carry, cross_entropy_of(ys, kernel, self.bias, targets)
 
-    def after(self, tokens: Array, carry: Any, lengths: Array) -> tuple[Any, Array]:
-        """(carry, logits (B, V)) after the first ``lengths`` (B,), 1 or more, of tokens (B, T)."""
-        carry, ys = self._read(tokens, carry, None, False, lengths)
-        last = jnp.take_along_axis(ys, lengths[:, None, None] - 1, axis=1)[:, 0]
+    def after(self, tokens: Array, carry: Any) -> tuple[Any, Array]:
+        """(carry, logits (B, V)) after the last of tokens (B, T), T 1 or more."""
+        carry, ys = self._read(tokens, carry, None, False)
         if self.cutoffs:
-            return carry, adaptive.log_p(self.adaptive, last[:, None])[:, 0]
-        return carry, last @ self._kernel + self.bias[None]
+            return carry, adaptive.log_p(self.adaptive, ys[:, -1:])[:, 0]
+        return carry, ys[:, -1] @ self._kernel + self.bias[None]
 
     def table(self) -> Array | None:
         """What the gates of the first layer get of each symbol, E W_x + b (V, G); None where that is more
