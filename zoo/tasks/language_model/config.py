@@ -47,6 +47,7 @@ def defaults() -> ConfigDict:
     }
     c.model = {
         "cell": "lstm",
+        "ensemble": 1,  # models whose probabilities are averaged
         "embed": 64,  # of windows also 0: the number of a symbol, divided by how many there are
         "hidden": 256,
         "layers": 1,
@@ -116,6 +117,7 @@ def check(config: ConfigDict) -> None:
         require(config, key, 1)
     require(config, "model.embed", 0 if config.data.batches == "windows" else 1)
     require(config, "model.layers", 1)
+    require(config, "model.ensemble", 1)
     if not config.data.valid and config.best.metric.startswith("valid_"):
         raise UserError(
             "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
@@ -155,6 +157,8 @@ def _check_window_model(config):
         "activation",
         "temporal",
     )
+    if config.model.ensemble > 1:
+        raise UserError(f"--config.model.ensemble: not with --config.data.batches={batches}")
     for key in (*(f"model.{name}" for name in lacking), "negatives", "kneser_ney"):
         group, _, name = key.rpartition(".")
         if (config[group] if group else config)[name]:

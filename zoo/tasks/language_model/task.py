@@ -30,7 +30,7 @@ from zoo.data.text import collection, corpus, encoded, tokenizers, words
 from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
 from zoo.generate import default_prompt, further, generate_blocks
-from zoo.models import LanguageModel
+from zoo.models import Ensemble, LanguageModel
 from zoo.models.softmax import chances, draw
 from zoo.models.stack import penalised
 from zoo.tasks import copies
@@ -107,10 +107,13 @@ class LanguageModelTask(Task):
         return tokenizers.make(d.symbols, text, d.min_count, d.most)
 
     @cached_property
-    def model(self) -> LanguageModel:
+    def model(self) -> LanguageModel | Ensemble:
         """The Flax module."""
-        sizes = {k: v for k, v in self.config.model.to_dict().items() if k != "bidirectional"}
-        return LanguageModel(vocab=self.vocabulary.size, **sizes)
+        sizes = self.config.model.to_dict()
+        del sizes["bidirectional"]
+        size = sizes.pop("ensemble")
+        one = LanguageModel(vocab=self.vocabulary.size, **sizes)
+        return Ensemble(one, size) if size > 1 else one
 
     @cached_property
     def _source(self):

@@ -1,0 +1,95 @@
+"""Several language models as one: the mean of their probabilities."""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from zoo.models.language_model import LanguageModel
+
+
+class Ensemble(nn.Module):
+    """``size`` models of one shape, each with first values and dropout of its own.
+
+    In training each has its own loss, and the mean of them is the loss. Otherwise the probability of a
+    symbol is the mean of theirs. The methods are those of ``LanguageModel``; a carry has one entry a model,
+    and logits are log probabilities.
+    """
+
+    model: LanguageModel
+    size: int
+
+    def setup(self):
+        m = self.model
+        share = {"activation": m.activation / self.size, "temporal": m.temporal / self.size}
+        self.members = [m.copy(parent=None, name=None, **share) for _ in range(self.size)]
+
+    @nn.nowrap
+    def carry(self, batch: int) -> tuple[Any, ...]:
+        """The zero carry of each model for ``batch`` sequences."""
+        return (self.model.carry(batch),) * self.size
+
+    @property
+    def activation(self) -> float:
+        """The weight that each model has, divided by the number of them."""
+        return self.model.activation
+
+    @property
+    def temporal(self) -> float:
+        """The weight that each model has, divided by the number of them."""
+        return self.model.temporal
+
+    def __call__(
+        self,
+        tokens: Array,
+        carry: Any = None,
+        label: Array | None = None,
+        *,
+        train: bool = False,
+    ) -> tuple[Any, Array]:
+        """tokens (B, T) ints -> (carry, log probabilities (B, T, V))."""
+        return self._logits(carry, lambda m, carry: m(tokens, carry, label, train=train))
+
+    def nats(
+        self,
+        tokens: Array,
+        targets: Array,
+        carry: Any = None,
+        *rest: Array | None,
+        train: bool = False,
+        **options: Any,
+    ) -> tuple[Any, Array]:
+        """-log P of each target (B, T): of the mean probability, in training the mean of what each says."""
+        carry, nats = self._each(
+            carry, lambda m, carry: m.nats(tokens, targets, carry, *rest, train=train, **options)
+        )
+        return carry, sum(nats) / self.size if train else -self._mean([-n for n in nats])
+
+    def after(self, tokens: Array, carry: Any) -> tuple[Any, Array]:
+        """(carry, log probabilities (B, V)) after the last of tokens (B, T), T 1 or more."""
+        return self._logits(carry, lambda m, carry: m.after(tokens, carry))
+
+    def table(self) -> tuple[Array | None, ...]:
+        """The table of each model."""
+        return tuple(m.table() for m in self.members)
+
+    def step(self, tokens: Array, carry: Any, table: Any) -> tuple[Any, Array]:
+        """One symbol further: tokens (B,), carry -> (carry, log probabilities (B, V))."""
+        with_tables = tuple(zip(carry, table, strict=True))
+        return self._logits(with_tables, lambda m, at: m.step(tokens, *at))
+
+    def _each(self, carry, read):
+        """What ``read`` gives for each model and its carry: (their carries, the other halves)."""
+        carries = (None,) * self.size if carry is None else carry
+        each = [read(m, c) for m, c in zip(self.members, carries, strict=True)]
+        return tuple(after for after, _ in each), [found for _, found in each]
+
+    def _logits(self, carry, read):
+        carry, logits = self._each(carry, read)
+        return carry, self._mean([jax.nn.log_softmax(one) for one in logits])
+
+    def _mean(self, log_p):
+        return jax.nn.logsumexp(jnp.stack(log_p), axis=0) - math.log(self.size)
