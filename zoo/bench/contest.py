@@ -74,7 +74,9 @@ class Contest:
             all that follows where its process is dead; the others go on.
     """
 
-    def __init__(self, contestants: dict[str, Contestant]):
+    def __init__(self, contestants: dict[str, Contestant], patience: float = 600):
+        """patience: seconds that any of their answers may take"""
+        self._patience = patience
         self.contestants = contestants
         self.alive: dict[str, Worker] = {}
         self.failed: list[list[str]] = []
@@ -83,7 +85,7 @@ class Contest:
 
     def __enter__(self):
         for name, c in self.contestants.items():
-            self._workers[name] = Worker(c.env, c.checkout)
+            self._workers[name] = Worker(c.env, c.checkout, self._patience)
         return self
 
     def __exit__(self, *_):

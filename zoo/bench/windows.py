@@ -19,6 +19,7 @@ from zoo.bench.contest import Contest
 from zoo.bench.markdown import line, ratio, rows
 from zoo.bench.trainings import KERAS_ON_TORCH, TRAININGS
 
+_EPOCH = 1800  # seconds that an epoch may take
 _TURN = 3.0  # seconds: Keras's fit needs a while to begin
 _ALL, _WITH_LOSSES = TRAININGS | KERAS_ON_TORCH, ("ours", "torch")
 
@@ -41,7 +42,8 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     lacking = contest.absent(chosen)
     there = {name: c for name, c in chosen.items() if name not in lacking}
     options = {"epochs": values.epochs, "most": values.most}
-    with Contest(there) as held, tempfile.TemporaryDirectory() as folder:
+    patience = max(600, _EPOCH * values.epochs)
+    with Contest(there, patience) as held, tempfile.TemporaryDirectory() as folder:
         rounds = 0 if values.epochs else values.rounds
         record = step.measure(held, values.config, Path(folder), rounds, _TURN, **options)
         losses = _losses(held, Path(folder)) if record and values.epochs else {}
