@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import cli, config
+from zoo import cli, config, tasks
 from zoo.errors import UserError
 
 MODES = ("train", "eval", "check")
@@ -36,6 +36,9 @@ def main(argv):
     if cli.parse(values, rest, __doc__) is None:
         return 0
     config.settle(settings, rest)
+    own = tasks.module(settings.task, "own") if values.mode != "eval" else None
+    if own and (said := own.settle(settings, config.given(rest))):
+        print(said, file=sys.stderr)
     run = Path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
     from zoo.train import command
 

@@ -37,6 +37,7 @@ def get_config(variant="docs"):
     if variant == "docs":
         c.about = "the documentation that Python ships (3.11)"
         c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 32, 4.0, 0.5
+        c.adapt = True
         c.model.dropout_out = 0.1
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
     elif variant in ("alice", "christmas_carol"):

@@ -37,6 +37,9 @@ def base() -> ConfigDict:
             # Length of training: steps (updates) or epochs (passes over the training part).
             "steps": config_dict.placeholder(int),
             "epochs": config_dict.placeholder(float),
+            # The time that training may take: the number of steps follows from the speed of the first
+            # ones, and is at most that above. 0: that above alone.
+            "minutes": 0.0,
             "batch_size": 64,
             "log_every": 50,
             "eval_every": config_dict.placeholder(int),
@@ -168,16 +171,21 @@ def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> N
 
 def settle(config: ConfigDict, argv: list[str]) -> None:
     """Clears the other one of each pair of keys of which ``argv`` sets one."""
-    given = {match[1] for arg in argv if (match := _KEY.match(arg))}
+    keys = given(argv)
     for one, other in _EITHER:
-        if one in given and other in given:
+        if one in keys and other in keys:
             raise UserError(
                 f"--config.{one} and --config.{other} say the same thing: set one of them"
             )
-        if one in given:
+        if one in keys:
             config[other] = None
-        elif other in given:
+        elif other in keys:
             config[one] = None
+
+
+def given(argv: list[str]) -> set[str]:
+    """The keys that ``argv`` sets."""
+    return {match[1] for arg in argv if (match := _KEY.match(arg))}
 
 
 def require(config: ConfigDict, key: str, low: float, high: float | None = None) -> None:

@@ -7,6 +7,7 @@
     NAME/stages.py    of a task that is several trainings, one after the other, and a check of what they
                       made: NAMES; USES, which stage a command uses; describe_data(config); make(name,
                       config, run) -> the stage's config; finish(config, run, load, results) -> metrics
+    NAME/own.py       where settings follow from a person's data: settle(config, given) -> a sentence on it
     NAME/predict.py   where ``zoo.predict`` is for it: FLAGS and predict(...), see ``zoo.predict``
     NAME/score.py     where ``zoo.score`` is for it: check, score, Settings, shades
 

@@ -14,7 +14,8 @@ from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
 from zoo.runs.log import Log, add_sample
-from zoo.train import averaging, bank, feed
+from zoo.train import averaging, bank, feed, optimizers
+from zoo.train import plan as plans
 from zoo.train import step as programs
 from zoo.train.best import judge, patience_is_over
 from zoo.train.finish import Clock, Result, finish
@@ -43,7 +44,7 @@ def fit(job: Job, run: Path) -> Result:
 
 
 def _train(job, run, checkpoints, signals):
-    config, task, plan = job.config, job.task, job.plan
+    config, task = job.config, job.task
     began = time.perf_counter()
     with ThreadPoolExecutor(2) as aside:  # two programs compile side by side, beside the canary
         verdict = aside.submit(canary.verdict)
@@ -53,6 +54,7 @@ def _train(job, run, checkpoints, signals):
     if verdict != canary.RIGHT:
         print(f"warning: this JAX computes wrong numbers: {verdict}", file=sys.stderr)
     state, before = _resumed(checkpoints, state)
+    job, state = _planned(job, state)
     step = start = int(state.step)
     if step:
         print(f"going on from step {step} in {run}", file=sys.stderr)
@@ -68,12 +70,14 @@ def _train(job, run, checkpoints, signals):
     steps = steps.lower(state, given.data, given.orders, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
     pace, chunk, spent, saved = 0.0, 1, 0.0, time.monotonic()
-    progress = Progress(plan.steps, step, task.tokens_per_step())
+    progress = Progress(job.plan.steps, step, task.tokens_per_step())
     try:
-        while step < plan.steps and not patience_is_over(state, config):
+        while step < job.plan.steps and not patience_is_over(state, config):
+            plan, open_end = job.plan, _open_end(state)
             clock = time.perf_counter()  # waiting for data counts
             given = source.at(step)
             n = min(chunk, given.until - step, plan.boundary(step) - step)
+            n = min(n, plans.until_measured(step)) if open_end else n
             state = steps(state, given.data, given.orders, jnp.int32(n))
             step = int(state.step)
             took = time.perf_counter() - clock
@@ -84,6 +88,11 @@ def _train(job, run, checkpoints, signals):
             progress.steps(step, pace)
             if not np.isfinite(state.sums["loss"].total).all():
                 raise _not_finite(f"the training loss at step {step}", checkpoints)
+            if open_end and (found := plans.measured(config, plan, step, pace, seconds())):
+                state = state._replace(opt_state=optimizers.plan(state.opt_state, found))
+                job, state = _planned(job, state)
+                plan = job.plan
+                progress.plan(plan.steps, pace, config.minutes)
             if plan.due(step, plan.evaluate) or plan.due(step, plan.log):
                 state, record = _measure(job, run, state, checkpoints)
                 record["seconds"] = round(seconds(), 3)
@@ -100,7 +109,7 @@ def _train(job, run, checkpoints, signals):
             if over:
                 name, times = config.best.metric, config.patience
                 progress.say(f"stopped early: no better {name} for {times} evaluations")
-            elif signals.caught and step < plan.steps:
+            elif signals.caught and step < job.plan.steps:
                 raise Stopped(step, signals.caught)
     finally:
         progress.close()
@@ -109,6 +118,22 @@ def _train(job, run, checkpoints, signals):
         progress.say(f"nothing left to train: {step} steps are done")
     pace = (step - start) / spent if spent else None
     return finish(job, run, state, Clock(seconds(), compile_seconds, pace), verdict)
+
+
+def _planned(job, state):
+    """The job with the steps that its state says, where it has them there, and the state with those that
+    need no measuring."""
+    steps = optimizers.planned(state.opt_state)
+    if steps is None:
+        return job, state
+    if not steps and (steps := plans.known(job.config, job.plan)):
+        state = state._replace(opt_state=optimizers.plan(state.opt_state, steps))
+    return job._replace(plan=job.plan.within(job.config, steps)) if steps else job, state
+
+
+def _open_end(state):
+    """Whether the steps of the training are not known yet."""
+    return optimizers.planned(state.opt_state) == 0
 
 
 def _resumed(checkpoints, state):

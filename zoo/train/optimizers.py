@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import Array
 from ml_collections import ConfigDict
 
 from zoo.config import choose, require
@@ -23,6 +25,18 @@ _OPTIMIZERS = {
 }
 
 
+class Planned(NamedTuple):
+    """The state of an optimizer whose schedule is for a number of steps that is found out on the way.
+
+    count: int32, updates done
+    steps: int32, of the whole training; 0 as long as that is unknown
+    """
+
+    count: Array
+    steps: Array
+    optimizer: Any
+
+
 def make(
     config: ConfigDict,
     steps: int,
@@ -32,7 +46,8 @@ def make(
     """The optimizer that ``config.optimizer`` describes, for a training of ``steps`` updates.
 
     Gradients are clipped by their global norm first (Pascanu et al. 2013); weight decay acts on
-    matrices only. Under the schedule "plateau" the learning rate is part of the optimizer's state.
+    matrices only. Under the schedule "plateau" the learning rate is part of the optimizer's state; where
+    the training has ``config.minutes``, the number of steps is.
 
     starts: the steps at which the schedule begins anew, for the rest of the training or up to the next
     factor: path of a parameter -> what its updates are multiplied with from the last start on:
@@ -51,7 +66,18 @@ def make(
     if c.schedule == "plateau" and not config.best.metric:
         raise UserError("--config.optimizer.schedule=plateau: needs --config.best.metric to watch")
     optimizer = _OPTIMIZERS[c.name]
-    if c.schedule == "plateau":
+    if config.minutes:
+        if c.schedule == "plateau" or starts:
+            why = (
+                "config.optimizer.schedule=plateau"
+                if not starts
+                else "a training in several phases"
+            )
+            raise UserError(
+                f"--config.minutes={config.minutes}: not with --{why}; set --config.steps"
+            )
+        chain = [_planned(optimizer(1.0, c), c)]
+    elif c.schedule == "plateau":
         rate = optax.inject_hyperparams(lambda learning_rate: optimizer(learning_rate, c))
         chain = [_warmed_up(rate(learning_rate=c.learning_rate), min(c.warmup_steps, steps))]
     else:
@@ -66,16 +92,67 @@ def make(
     return _lenient(optax.chain(*chain))
 
 
-def schedule(c: ConfigDict, steps: int) -> optax.Schedule:
-    """step -> learning rate: linear warm-up, then constant or a cosine down to final_fraction."""
-    warm = min(c.warmup_steps, steps)
+def schedule(c: ConfigDict, steps: int | Array) -> optax.Schedule:
+    """step -> learning rate: linear warm-up, then constant or a cosine down to final_fraction. ``steps``
+    may be traced; then the warm-up is of ``warmup_steps``, however few they are."""
+    warm = c.warmup_steps if isinstance(steps, Array) else min(c.warmup_steps, steps)
     if c.schedule == "constant":
         after = optax.constant_schedule(c.learning_rate)
+    elif isinstance(steps, Array):
+        after = _cosine(c, jnp.maximum(1, steps - warm))
     else:
         after = optax.cosine_decay_schedule(c.learning_rate, max(1, steps - warm), c.final_fraction)
     if not warm:
         return after
     return optax.join_schedules([optax.linear_schedule(0.0, c.learning_rate, warm), after], [warm])
+
+
+def _cosine(c, steps):
+    """Optax's, for a number of steps that is traced."""
+
+    def rate(count):
+        share = jnp.minimum(count, steps) / steps
+        fraction = 0.5 * (1 + jnp.cos(jnp.pi * share))
+        return c.learning_rate * ((1 - c.final_fraction) * fraction + c.final_fraction)
+
+    return rate
+
+
+def planned(opt_state) -> int | None:
+    """The number of steps in the state of an optimizer that has it there: 0 for unknown; else None."""
+    found = [n.steps for n in jax.tree.leaves(opt_state, is_leaf=_is_planned) if _is_planned(n)]
+    return int(jnp.ravel(found[0])[0]) if found else None
+
+
+def plan(opt_state, steps: int):
+    """The state of such an optimizer with the number of steps."""
+
+    def mend(node):
+        if not _is_planned(node):
+            return node
+        number = jax.device_put(jnp.full_like(node.steps, steps), node.steps.sharding)
+        return node._replace(steps=number)
+
+    return jax.tree.map(mend, opt_state, is_leaf=_is_planned)
+
+
+def _is_planned(node):
+    return isinstance(node, Planned)
+
+
+def _planned(optimizer, c):
+    """The updates of an optimizer whose learning rate is 1, times a rate by Planned.steps."""
+
+    def init(params):
+        return Planned(jnp.int32(0), jnp.int32(0), optimizer.init(params))
+
+    def update(updates, state, params=None, **extra):
+        rate = schedule(c, state.steps)(state.count)
+        updates, inner = optimizer.update(updates, state.optimizer, params, **extra)
+        updates = jax.tree.map(lambda u: u * jnp.asarray(rate, u.dtype), updates)
+        return updates, Planned(state.count + 1, state.steps, inner)
+
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def reduce_rate(opt_state, factor: float):

@@ -10,6 +10,9 @@ from zoo.errors import UserError
 # Steps whose order is made and dispatched at once. An epoch of a small data set is a few steps: with
 # one dispatch each, the calls would take longer than the training.
 _SPAN = 10_000
+# Of a training that may take so many minutes: evaluations, where the config does not say; the steps after
+# which the speed is known; the fewest steps; the share of the time that is for steps.
+_EVALUATIONS, _MEASURED, _FEWEST, _FOR_STEPS = 12, 50, 200, 0.88
 
 
 class Plan(NamedTuple):
@@ -26,6 +29,13 @@ class Plan(NamedTuple):
         """Whether something that happens every so many steps happens now."""
         return step == self.steps or step % every == 0
 
+    def within(self, config: ConfigDict, steps: int) -> "Plan":
+        """The plan of a training of so many steps, for a config with minutes."""
+        plan = self._replace(steps=steps)
+        if config.eval_every is None and config.eval_epochs is None:
+            plan = plan._replace(evaluate=-(-steps // _EVALUATIONS))
+        return plan if config.checkpoint_every else plan._replace(save=plan.evaluate)
+
     def starts(self, phases: tuple[int, ...]) -> tuple[int, ...]:
         """The steps at which phases begin that are given in epochs."""
         return tuple(epoch * self.per_epoch for epoch in phases)
@@ -41,7 +51,7 @@ def make(config: ConfigDict, per_epoch: int) -> Plan:
     range."""
     for key in ("steps", "eval_every", "log_every", "keep"):
         require(config, key, 1)
-    for key in ("checkpoint_every", "checkpoint_minutes", "patience"):
+    for key in ("checkpoint_every", "checkpoint_minutes", "patience", "minutes"):
         require(config, key, 0)
     if config.best.get("slack", 0.0) < 0:
         raise UserError(f"--config.best.slack={config.best.slack}: must be at least 0")
@@ -56,6 +66,29 @@ def make(config: ConfigDict, per_epoch: int) -> Plan:
         raise UserError("--config.steps or --config.epochs must be set")
     steps = config.steps or max(1, round(config.epochs * per_epoch))
     evaluate = config.eval_every or max(1, round((config.eval_epochs or 1) * per_epoch))
+    if config.minutes and not config.eval_every and not config.eval_epochs:
+        evaluate = steps  # until it is known how many there are
     save = config.checkpoint_every or evaluate
     span = max(1, min(_SPAN // per_epoch, -(-steps // per_epoch)))
     return Plan(steps, per_epoch, span, config.log_every, evaluate, save)
+
+
+def known(config: ConfigDict, plan: Plan) -> int:
+    """The steps of a training with minutes where they need no measuring; 0 where they do."""
+    if config.steps is not None or plan.steps <= _MEASURED:
+        return plan.steps
+    return 0
+
+
+def measured(config: ConfigDict, plan: Plan, step: int, pace: float, seconds: float) -> int:
+    """The steps that a training has time for, at ``pace`` steps a second, when ``step`` of them are done
+    and ``seconds`` are gone; 0 while it is too early to say."""
+    if step < _MEASURED:
+        return 0
+    left = max(0.0, 60 * config.minutes * _FOR_STEPS - seconds)
+    return min(plan.steps, max(_FEWEST, step + int(pace * left)))
+
+
+def until_measured(step: int) -> int:
+    """The steps before the speed is known."""
+    return max(1, _MEASURED - step)

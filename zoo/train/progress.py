@@ -31,6 +31,16 @@ class Progress:
             note = f"{pace * self._tokens:,.0f} tokens/s"
             self._bar.update(self._id, completed=step, note=note)
 
+    def plan(self, steps: int, pace: float, minutes: float) -> None:
+        """Says how many steps there are in all, of a training that has so many minutes."""
+        self._total = steps
+        if self._bar:
+            self._bar.update(self._id, total=steps)
+        self.say(
+            f"{pace:.3g} steps a second: {steps:,} steps in {minutes:g} minutes; the same once more: "
+            f"--config.steps={steps}"
+        )
+
     def line(self, record: dict, pace: float) -> None:
         """One line: step, epoch, losses, speed, time gone and left."""
         own = ("step", "epoch", "seconds")

@@ -62,8 +62,14 @@ def defaults() -> ConfigDict:
         "cutoffs": (),  # words at which the tails of an adaptive softmax begin; () for none
         "bidirectional": False,  # of prefixes and windows
     }
+    # To a text of yours (data.path): what is not given follows from its length and the minutes there are.
+    c.adapt = False
     c.negatives = 0  # symbols drawn in training to stand for the vocabulary; 0 for all of it
-    c.kneser_ney = 0  # order of the n-gram model that is reported beside it; 0 for none
+    # Order of the n-gram model that is reported beside it; 0 for none, -1 for the best one by the last
+    # tenth of the training part.
+    c.kneser_ney = 0
+    c.mix = False  # reports both together, too
+    c.dynamic = False  # reports parameters that follow the text, and an n-gram model that does
     return c
 
 
@@ -111,8 +117,11 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"--config.data.vary={config.data.vary}: only of --config.data.batches=lanes"
         )
-    for key in ("data.vary", "negatives", "kneser_ney", "model.activation", "model.temporal"):
+    for key in ("data.vary", "negatives", "model.activation", "model.temporal"):
         require(config, key, 0)
+    require(config, "kneser_ney", -1)
+    if config.mix and not config.kneser_ney:
+        raise UserError("--config.mix: with an n-gram model; add --config.kneser_ney=-1")
     for key in ("batch_size", "data.window", "data.min_count", "model.hidden"):
         require(config, key, 1)
     require(config, "model.embed", 0 if config.data.batches == "windows" else 1)
@@ -159,7 +168,7 @@ def _check_window_model(config):
     )
     if config.model.ensemble > 1:
         raise UserError(f"--config.model.ensemble: not with --config.data.batches={batches}")
-    for key in (*(f"model.{name}" for name in lacking), "negatives", "kneser_ney"):
+    for key in (*(f"model.{name}" for name in lacking), "negatives", "kneser_ney", "dynamic"):
         group, _, name = key.rpartition(".")
         if (config[group] if group else config)[name]:
             raise UserError(f"--config.{key}: not with --config.data.batches={batches}")

@@ -22,16 +22,28 @@ _BLOCKS = 256  # that are on the device at once: a million symbols
 def loss(model: LanguageModel, params, tokens: dict[str, np.ndarray], split: str) -> float:
     """Nats a symbol of a split, each given all before it; ``tokens`` are the ids (N,) of the splits, in
     the order of the text."""
-    past = _past(tokens, split)
     total, weight, carry = 0.0, 0.0, None
-    for blocks in _lanes(past, tokens[split]):
+    for blocks in _lanes(past(tokens, split), tokens[split]):
         carry = model.carry(blocks[0].shape[1]) if carry is None else carry
         carry, nats, count = _sums(model, params, carry, *blocks)
         total, weight = total + float(nats), weight + float(count)
     return total / weight
 
 
-def _past(tokens, split):
+def nats(model: LanguageModel, params, tokens: dict[str, np.ndarray], split: str) -> np.ndarray:
+    """The same of each symbol by itself, (N,); without the first one where nothing is before it."""
+    carry, found, counted = None, [], []
+    for inputs, targets, weights in _lanes(past(tokens, split), tokens[split]):
+        carry = model.carry(inputs.shape[1]) if carry is None else carry
+        carry, each = _each(model, params, carry, inputs, targets)
+        found.append(np.asarray(each))
+        counted.append(weights > 0)
+    # Lanes are stretches of the text, one after the other.
+    found, counted = (np.concatenate(a).swapaxes(0, 1) for a in (found, counted))
+    return found[counted]
+
+
+def past(tokens: dict[str, np.ndarray], split: str) -> np.ndarray:
     """The ids before a split: as many as any lane reads of them."""
     before = []
     for name, part in tokens.items():
@@ -76,3 +88,11 @@ def _sums(model, params, carry, inputs, targets, weights):
 
     carry, (totals, counts) = lax.scan(block, carry, (inputs, targets, weights))
     return carry, jnp.sum(totals), jnp.sum(counts)
+
+
+@partial(jax.jit, static_argnums=0)
+def _each(model, params, carry, inputs, targets):
+    def block(carry, at):
+        return model.apply(params, *at, carry, method="nats")
+
+    return lax.scan(block, carry, (inputs, targets))

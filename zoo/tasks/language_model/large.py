@@ -35,6 +35,7 @@ def measured(config: ConfigDict, text: Source) -> Measured | None:
         f"data.batches={d.batches}": d.batches in ("prefixes", "windows"),
         "data.unwrap": d.unwrap,
         "kneser_ney": config.kneser_ney,
+        "dynamic": config.dynamic,
         "start": config.start and _kind_of(config.start) not in KINDS,
     }
     if needs := [key for key, needed in whole.items() if needed]:

@@ -33,8 +33,9 @@ from zoo.generate import default_prompt, further, generate_blocks
 from zoo.models import Ensemble, LanguageModel
 from zoo.models.softmax import chances, draw
 from zoo.models.stack import penalised
+from zoo.runs import folder
 from zoo.tasks import copies
-from zoo.tasks.language_model import baseline, evaluation, large, names
+from zoo.tasks.language_model import beside, evaluation, large, names
 from zoo.tasks.language_model.config import check
 from zoo.tasks.protocol import Evaluation, Sum, Task, merged
 
@@ -292,10 +293,10 @@ class LanguageModelTask(Task):
         return each, np.cumsum(each, dtype=np.float64).astype(np.float32)
 
     def evaluate(self, params, split):
-        """Metrics of a split, (N,) of a bank; of "train", which is evaluated once, those of a Kneser-Ney
-        model on the other splits."""
+        """Metrics of a split, (N,) of a bank; of "train", which is evaluated once, those that stand beside
+        the losses of the other splits."""
         if split == "train":
-            return merged(map(self._baselines, ("valid", "test")))
+            return merged(self._beside(params, name) for name in ("valid", "test"))
         if not len(self._tokens[0][split]):
             return Evaluation({}, {})
         each = [
@@ -304,12 +305,22 @@ class LanguageModelTask(Task):
         ]
         return Evaluation(self._metrics(split, each), {})
 
-    def _baselines(self, split):
-        if not self.config.kneser_ney or not len(self._tokens[0][split]):
+    def _beside(self, params, split):
+        if not len(self._tokens[0][split]):
             return Evaluation({}, {})
-        order, size = self.config.kneser_ney, self.vocabulary.size
-        each = [baseline.loss(tokens, split, order, size) for tokens in self._tokens]
-        return Evaluation(self._metrics(split, each, "_kneser_ney"), {})
+        given = split, self.config, self.vocabulary.size
+        each = [
+            beside.losses(self.model, one, tokens, *given)
+            for one, tokens in zip(self._each(params), self._tokens, strict=True)
+        ]
+        metrics = {}
+        for name in each[0]:
+            values = [one[name] for one in each]
+            if name == "mixed_share":
+                metrics[f"{split}_{name}"] = np.array(values) if self.members else values[0]
+            else:
+                metrics |= self._metrics(split, values, f"_{name}")
+        return Evaluation(metrics, {})
 
     def _metrics(self, split, each, of=""):
         """Loss, bits a character, and of words perplexity, of the nats a symbol of each text; of one model
@@ -340,6 +351,13 @@ class LanguageModelTask(Task):
             for name in (self.corpora if self.members else ("",))
         ]  # fmt: skip
         return f"valid_loss {metrics.get('valid_loss', math.nan):.4f}", "\n\n".join(texts)
+
+    def artifacts(self, params, evaluation, run):
+        """summary.txt where an n-gram model stands beside it: a sample, and what both say of the text."""
+        about = "" if self.members else beside.words(evaluation.metrics, self.loss_unit)
+        if about:
+            _, text = self.sample(params, evaluation.metrics)
+            folder.write(run / "summary.txt", f"{text}\n\n{about}\n")
 
     def generate(
         self, params, prompt: str = "", unseen: str = "error", member: str = "", **settings

@@ -1,0 +1,75 @@
+"""What stands beside the loss of a model: n-gram models of the same symbols, and the model in other uses.
+
+A model that has not learned more than counting has lost, and people should see it.
+"""
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from zoo.models import LanguageModel
+from zoo.tasks.language_model import dynamic, evaluation, mixture
+
+CHOSEN = -1  # an order of the n-gram model that is chosen on the training part
+
+
+def losses(
+    model: LanguageModel,
+    params,
+    tokens: dict[str, np.ndarray],
+    split: str,
+    config: ConfigDict,
+    vocab: int,
+) -> dict[str, float]:
+    """Nats a symbol of a split, each given all before it, by name; ``tokens`` are the ids (N,) of the
+    splits, in the order of the text.
+
+    kneser_ney:          of an n-gram model of the training part, where ``config.kneser_ney`` is not 0
+    mixed, mixed_share:  of a mean of its probabilities and the model's, and its share in that, where
+                         ``config.mix``
+    dynamic:             of the model with parameters that follow the text, where ``config.dynamic``, and
+    adaptive_kneser_ney: of an n-gram model that goes on counting
+    """
+    from zoo.tasks import adaptive_kneser_ney, kneser_ney
+
+    if not (config.kneser_ney or config.dynamic):
+        return {}
+    order, found = config.kneser_ney, {}
+    if config.dynamic or order == CHOSEN:
+        order = kneser_ney.best_order(tokens["train"], vocab)
+    counted = kneser_ney.fit(tokens["train"], order, vocab)
+    past = evaluation.past(tokens, split)
+    nats = -kneser_ney.log_p(counted, past, tokens[split])
+    if config.kneser_ney:
+        found["kneser_ney"] = float(np.mean(nats))
+    if config.mix:
+        own = evaluation.nats(model, params, tokens, split)
+        found["mixed"], found["mixed_share"] = mixture.loss(own, nats[-len(own) :])
+    if config.dynamic:
+        train = tokens["train"]
+        reader = dynamic.Reader(model, params, int(past[0]), train, dynamic.Settings())
+        reader.follow(past[1:], True)
+        found["dynamic"] = float(np.mean(reader.follow(tokens[split], False)))
+        counting = adaptive_kneser_ney.Reader(counted, past)
+        found["adaptive_kneser_ney"] = float(-np.mean(counting.log_p(tokens[split])))
+    return found
+
+
+def words(metrics: dict[str, float], unit: str) -> str:
+    """What a person should know of the losses of a model and of what stands beside it; "" for nothing."""
+    split = "test" if "test_kneser_ney_loss" in metrics else "valid"
+    counting = metrics.get(f"{split}_kneser_ney_loss")
+    if counting is None:
+        return ""
+    own = metrics[f"{split}_loss"]
+    lines = [("this network", own), ("counting, by a Kneser-Ney model", counting)]
+    if (mixed := metrics.get(f"{split}_mixed_loss")) is not None:
+        share = metrics[f"{split}_mixed_share"]
+        lines.append((f"both, {share:.0%} of the latter", mixed))
+    text = [f"{unit}, {split} part; less is better"]
+    text += [f"  {name:<32}{loss:.4f}" for name, loss in lines]
+    if own >= counting:
+        text.append(
+            "This network says less of the text than counting does: a longer text or a longer training "
+            "would help."
+        )
+    return "\n".join(text)

@@ -1,0 +1,104 @@
+"""What a careful person would choose for a text of their own, from how long it is and the time there is.
+
+Every setting that was given on the command line stays.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+_MINUTES, _PATIENCE, _SAMPLE = 3.0, 4, 1 << 20  # minutes of training; evaluations; bytes
+# A text of so many characters (of its training part, at most): passes over it, at most and as planned for
+# the width; dropout on the embedding, on the output, on the recurrent weights. How they were chosen:
+# docs/choices.md.
+_TABLE = (
+    (25_000, 120, 60, 0.2, 0.6, 0.5),
+    (60_000, 80, 40, 0.2, 0.6, 0.5),
+    (200_000, 50, 25, 0.2, 0.5, 0.4),
+    (500_000, 30, 14, 0.1, 0.4, 0.2),
+    (1_500_000, 20, 7, 0.0, 0.2, 0.1),
+    (float("inf"), 10, 2, 0.0, 0.1, 0.0),
+)
+_FLOPS = 7e10  # of training, a second, on two cores: what the width is for
+_WIDTHS = (128, 512, 64)  # least, most, and steps between them
+_COUNTED = 20_000_000  # characters; of more no n-grams are counted, which takes memory
+
+
+def settle(config: ConfigDict, given: set[str]) -> str:
+    """Sets what follows from the text ``data.path`` and was not ``given``; a sentence that says so, ""
+    where nothing follows: the config does not ``adapt``, or there is no such text."""
+    d = config.data
+    if not config.adapt or not d.path or d.symbols not in ("characters", "bytes"):
+        return ""
+    size = _characters(config)
+    if not size:
+        return ""
+    train = size * (1 - d.valid - d.test)
+    if not given & {"minutes", "steps", "epochs"}:
+        config.minutes = _MINUTES
+    minutes = config.minutes or _MINUTES
+    most, passes, dropped_in, dropped_out, weight_drop = next(
+        row[1:] for row in _TABLE if train <= row[0]
+    )
+    chosen = {
+        "model.hidden": _width(train * passes, minutes),
+        "model.dropout_in": dropped_in,
+        "model.dropout_out": dropped_out,
+        "model.weight_drop": weight_drop,
+        "batch_size": 32 if train > 25_000 else 16,
+        "data.window": 32,
+        "optimizer.average": "ema",
+        "patience": _PATIENCE,
+        "kneser_ney": -1 if size <= _COUNTED else 0,
+        "mix": size <= _COUNTED,
+    }
+    if not given & {"steps", "epochs"}:
+        chosen["epochs"] = float(most)
+    if config.minutes and not given & {"eval_every", "eval_epochs"}:
+        chosen["eval_epochs"] = None
+    for key in chosen.keys() - given:
+        _set(config, key, chosen[key])
+    m = config.model
+    length = f"at most {config.epochs:g} passes" if config.epochs else f"{config.steps:,} steps"
+    timed = f" or {config.minutes:g} minutes" if config.minutes else ""
+    return (
+        f"{size:,} characters: LSTM {m.hidden}, dropout {m.dropout_in:g} and {m.dropout_out:g}, weight "
+        f"drop {m.weight_drop:g}, {length}{timed}; change with --config.model.hidden, "
+        "--config.model.dropout_out, --config.minutes, …"
+    )
+
+
+def _characters(config):
+    """About how many a text has, of a file from its bytes; 0 for none."""
+    from zoo.errors import UserError
+    from zoo.tasks.language_model import large
+
+    d = config.data
+    if d.corpora or (Path(d.path).is_dir() and not d.joined):
+        return 0
+    try:
+        source = large.source(config)
+        with open(source.files[0], "rb") as file:
+            some = file.read(_SAMPLE)
+        return (
+            round(source.size * len(some.decode(d.encoding, "ignore")) / len(some)) if some else 0
+        )
+    except (UserError, OSError, LookupError):
+        return 0  # the task says what is wrong
+
+
+def _width(characters, minutes):
+    """The width of a layer that reads so many characters in so much time."""
+    least, most, step = _WIDTHS
+    wanted = (
+        60 * minutes * _FLOPS / (6 * characters)
+    )  # parameters: six operations each, a character
+    width = (wanted / 4) ** 0.5  # its recurrent matrix has 4 width^2
+    return int(min(most, max(least, width // step * step)))
+
+
+def _set(config, key, value):
+    *groups, name = key.split(".")
+    for group in groups:
+        config = config[group]
+    config[name] = value
