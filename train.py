@@ -12,6 +12,7 @@ from absl import flags
 
 from zoo import cli, config, tasks
 from zoo.errors import UserError
+from zoo.runs import folder
 
 MODES = ("train", "eval", "check")
 
@@ -36,13 +37,14 @@ def main(argv):
     if cli.parse(values, rest, __doc__) is None:
         return 0
     config.settle(settings, rest)
-    own = tasks.module(settings.task, "own") if values.mode != "eval" else None
-    if own and (said := own.settle(settings, config.given(rest))):
-        print(said, file=sys.stderr)
     run = Path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
+    about = ""
+    if values.mode != "eval" and (own := tasks.module(settings.task, "own")):
+        begun = folder.begun(run / "seed-0" if values.seeds else run)
+        about = own.settle(settings, config.given(rest), begun)
     from zoo.train import command
 
-    return command.execute(settings, run, values.mode, values.seeds)
+    return command.execute(settings, run, values.mode, values.seeds, about)
 
 
 def _take_config(argv):

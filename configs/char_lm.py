@@ -31,7 +31,7 @@ def get_config(variant="docs"):
     c = defaults()
     c.name, c.variant, c.data.name = "char_lm", variant, variant
     c.results = (("valid_loss", None, ""),)
-    c.best.metric = "valid_loss"
+    c.best.metric, c.kneser_ney = "valid_loss", -1
     c.optimizer.update({"b2": 0.99, "schedule": "cosine", "final_fraction": 0.01})
 
     if variant == "docs":
@@ -47,13 +47,15 @@ def get_config(variant="docs"):
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
         if variant == "alice":
             c.epochs, c.eval_epochs, c.optimizer.average = 36.0, 2.0, "ema"
+            c.model.ensemble, c.dynamic = 5, True
             c.model.update({"hidden": 512, "dropout_in": 0.2, "dropout_out": 0.5})
             c.model.weight_drop = 0.4
             c.about = "Alice in Wonderland, lower-cased"
             # Source 002's training loss after 30 epochs of 337 s on a GPU.
             c.target.update({"metric": "valid_loss", "value": 1.7170})
             c.results = (
-                ("valid_loss", 1.365, "Kneser-Ney 10-gram"),
+                ("valid_loss", "valid_kneser_ney_loss", "Kneser-Ney, the best order"),
+                ("valid_dynamic_loss", "valid_adaptive_kneser_ney_loss", "adaptive Kneser-Ney"),
                 ("seconds_to_target", 10110.0, "source 002, on a GPU"),
             )
         else:

@@ -118,6 +118,12 @@ def read_config(path: Path) -> ConfigDict:
         raise UserError(f"{file}: not JSON: {error}") from error
 
 
+def begun(path: Path) -> ConfigDict | None:
+    """The config of a run that was begun; None where there is none yet. Raises UserError for a damaged
+    one."""
+    return read_config(path) if (path / "config.json").is_file() else None
+
+
 def read_result(path: Path) -> dict | None:
     """result.json, or None where the run is not finished. Raises UserError for a file that is damaged."""
     file = path / "result.json"

@@ -21,38 +21,43 @@ from zoo.train import job as jobs
 from zoo.train.signals import Stopped
 
 
-def execute(config: ConfigDict, run: Path, mode: str, seeds: int) -> int:
-    """Runs a mode and returns the exit code."""
+def execute(config: ConfigDict, run: Path, mode: str, seeds: int, about: str = "") -> int:
+    """Runs a mode and returns the exit code. ``about`` is a sentence on the config, said once it is known
+    to be right."""
     if seeds < 0:
         raise UserError(f"--seeds={seeds}: must be at least 1")
     if mode == "eval":
         print(json.dumps(evaluate(run), indent=2))
         return 0
     if mode == "check":
-        print(json.dumps(check(config), indent=2))
+        checked = check(config)
+        _say(about)
+        print(json.dumps(checked, indent=2))
         return 0
     if not seeds:
-        return train(config, run)
+        return train(config, run, about)
     for seed in range(seeds):
         each = config.copy_and_resolve_references()
         each.seed = seed
-        if code := train(each, run / f"seed-{seed}"):
+        if code := train(each, run / f"seed-{seed}", about if not seed else ""):
             return code
     print(json.dumps(summary(run, seeds), indent=2))
     return 0
 
 
-def train(config: ConfigDict, run: Path) -> int:
+def train(config: ConfigDict, run: Path, about: str = "") -> int:
     """Trains, or says that the run is finished; shows what came out."""
-    code = stages.complete(config, run, _complete) if stages.of(config) else _complete(config, run)
+    several = stages.of(config)
+    code = stages.complete(config, run, _complete) if several else _complete(config, run, about)
     if not code:
         show(run)
     return code
 
 
-def _complete(config, run):
+def _complete(config, run, about=""):
     """One training, up to its end."""
     job = jobs.make(config)
+    _say(about)
     if folder.read_result(run):
         folder.check(run, config, job.task.describe_data())
         print(f"{run} is finished", file=sys.stderr)
@@ -63,6 +68,11 @@ def _complete(config, run):
             print(stopped, file=sys.stderr)
             return stopped.code
     return 0
+
+
+def _say(about):
+    if about:
+        print(about, file=sys.stderr, flush=True)
 
 
 def show(run: Path) -> None:

@@ -11,6 +11,12 @@ from zoo.tasks import Metric
 METRICS = {
     "train_loss": Metric("loss in training, with dropout", "nats per character", "lower"),
     "valid_loss": Metric("loss on the last tenth of the text", "nats per character", "lower"),
+    "valid_dynamic_loss": Metric(
+        "that loss, with parameters that follow the text", "nats per character", "lower"
+    ),
+    "valid_mixed_loss": Metric(
+        "that loss, together with a Kneser-Ney model", "nats per character", "lower"
+    ),
     "valid_bpc": Metric("loss on the validation part", "bits per character", "lower"),
     "valid_ppl": Metric("perplexity on the validation part", "words to choose among", "lower"),
     "test_ppl": Metric("perplexity on the test part", "words to choose among", "lower"),

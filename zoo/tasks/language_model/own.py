@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from zoo.config import flatten
+
 _MINUTES, _PATIENCE, _SAMPLE = 3.0, 4, 1 << 20  # minutes of training; evaluations; bytes
 # A text of so many characters (of its training part, at most): passes over it, at most and as planned for
 # the width; dropout on the embedding, on the output, on the recurrent weights. How they were chosen:
@@ -21,14 +23,37 @@ _TABLE = (
 )
 _FLOPS = 7e10  # of training, a second, on two cores: what the width is for
 _WIDTHS = (128, 512, 64)  # least, most, and steps between them
+# What follows from a text.
+_KEYS = (
+    "model.hidden",
+    "model.dropout_in",
+    "model.dropout_out",
+    "model.weight_drop",
+    "batch_size",
+    "data.window",
+    "optimizer.average",
+    "patience",
+    "kneser_ney",
+    "mix",
+    "epochs",
+    "eval_epochs",
+)
 _COUNTED = 20_000_000  # characters; of more no n-grams are counted, which takes memory
 
 
-def settle(config: ConfigDict, given: set[str]) -> str:
+def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None) -> str:
     """Sets what follows from the text ``data.path`` and was not ``given``; a sentence that says so, ""
-    where nothing follows: the config does not ``adapt``, or there is no such text."""
+    where nothing follows: the config does not ``adapt``, or there is no such text.
+
+    begun: the config of the run, where it has begun: then what it has stays
+    """
     d = config.data
     if not config.adapt or not d.path or d.symbols not in ("characters", "bytes"):
+        return ""
+    if begun is not None:
+        for key in (*_KEYS, "adapt", "minutes"):
+            if key not in given:
+                _set(config, key, flatten(begun)[key])
         return ""
     size = _characters(config)
     if not size:
@@ -40,24 +65,24 @@ def settle(config: ConfigDict, given: set[str]) -> str:
     most, passes, dropped_in, dropped_out, weight_drop = next(
         row[1:] for row in _TABLE if train <= row[0]
     )
-    chosen = {
-        "model.hidden": _width(train * passes, minutes),
-        "model.dropout_in": dropped_in,
-        "model.dropout_out": dropped_out,
-        "model.weight_drop": weight_drop,
-        "batch_size": 32 if train > 25_000 else 16,
-        "data.window": 32,
-        "optimizer.average": "ema",
-        "patience": _PATIENCE,
-        "kneser_ney": -1 if size <= _COUNTED else 0,
-        "mix": size <= _COUNTED,
-    }
-    if not given & {"steps", "epochs"}:
-        chosen["epochs"] = float(most)
-    if config.minutes and not given & {"eval_every", "eval_epochs"}:
-        chosen["eval_epochs"] = None
-    for key in chosen.keys() - given:
-        _set(config, key, chosen[key])
+    epochs = None if given & {"steps", "epochs"} else float(most)
+    values = (
+        _width(train * passes, minutes),
+        dropped_in,
+        dropped_out,
+        weight_drop,
+        32 if train > 25_000 else 16,
+        32,
+        "ema",
+        _PATIENCE if config.best.metric else 0,
+        -1 if size <= _COUNTED else 0,
+        size <= _COUNTED,
+        epochs or config.epochs,
+        None if config.minutes else config.eval_epochs,
+    )
+    for key, value in zip(_KEYS, values, strict=True):
+        if key not in given:
+            _set(config, key, value)
     m = config.model
     length = f"at most {config.epochs:g} passes" if config.epochs else f"{config.steps:,} steps"
     timed = f" or {config.minutes:g} minutes" if config.minutes else ""
