@@ -115,9 +115,8 @@ def _characters(config):
 def _width(characters, minutes):
     """The width of a layer that reads so many characters in so much time."""
     least, most, step = _WIDTHS
-    wanted = (
-        60 * minutes * _FLOPS / (6 * characters)
-    )  # parameters: six operations each, a character
+    # Six operations for each parameter and character.
+    wanted = 60 * max(0.0, minutes) * _FLOPS / (6 * characters)
     width = (wanted / 4) ** 0.5  # its recurrent matrix has 4 width^2
     return int(min(most, max(least, width // step * step)))
 
