@@ -11,6 +11,13 @@ from zoo.data.text.languages import UDHR, WORLD, clean, read_languages
 needs_data = pytest.mark.skipif(not os.environ.get("ZOO_DATA"), reason="ZOO_DATA is not set")
 
 
+def test_a_language_has_all_scripts_of_its_writing_system():
+    japanese = ["CJK", "HIRAGANA", "KATAKANA"]
+    assert scripts_of("漢の") == scripts_of("ｶﾀｶﾅ") == scripts_of("アー") == japanese
+    assert scripts_of("漢字") == ["CJK"] and scripts_of("ＡＢＣ") == ["LATIN"]
+    assert scripts_of("漢ㄅ") == ["BOPOMOFO", "CJK"]
+
+
 def test_an_alphabet_has_a_trained_unknown_symbol_for_each_script(tmp_path):
     alphabet = Alphabet.from_texts(["aab漢字字é1 ", "жжb"], min_count=2)
     assert alphabet.scripts == ("CJK", "CYRILLIC", "LATIN")

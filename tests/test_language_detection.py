@@ -17,7 +17,7 @@ from reference import parameters
 import train
 from zoo import cli, predict
 from zoo.data.text import lines as text_lines
-from zoo.data.text.alphabet import START, script
+from zoo.data.text.alphabet import START, script, scripts_of
 from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.tasks import labels
@@ -222,6 +222,13 @@ def test_posterior_priors_temperature_and_unknown(make):
     assert row["probabilities"]["bb"] == pytest.approx(0.5)
     with pytest.raises(UserError, match="two are needed"):
         task.posterior(params, ["abba"], ["aa"])
+
+
+def test_katakana_is_japanese_where_the_training_text_has_none(make):
+    task = make()
+    task.codes, task.scripts = ["ja", "zh", "en"], [scripts_of("漢字とかな"), ["CJK"], ["LATIN"]]
+    rows = task.posterior(parameters(task), ["コーヒー", "ｺｰﾋｰ", "コーヒー COFFEE 12"])
+    assert [row["label"] for row in rows] == ["ja"] * 3
 
 
 def test_lines_that_speak_for_no_language_are_all_unknown(make):

@@ -12,9 +12,11 @@ import pytest
 import train
 from zoo import cli
 from zoo import config as configs
+from zoo.runs.state import TrainState
 from zoo.tasks.language_model import mixture, own
-from zoo.train import optimizers
+from zoo.train import optimizers, timed
 from zoo.train import plan as plans
+from zoo.train.job import Job
 
 ROOT = Path(__file__).parent.parent
 TINY = ("model.hidden=6", "model.embed=4", "batch_size=4", "data.window=8", "minutes=0.02")
@@ -87,8 +89,8 @@ def test_nothing_follows_where_there_is_no_text_of_ones_own(tmp_path, case):
 
 
 def test_the_length_follows_from_the_speed_and_stays(text, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(plans, "_MEASURED", 5)
-    monkeypatch.setattr(plans, "_FEWEST", 12)
+    monkeypatch.setattr(timed, "_MEASURED", 5)
+    monkeypatch.setattr(timed, "_FEWEST", 12)
     run = tmp_path / "run"
     assert command(text, run) == 0
     out, err = capsys.readouterr()
@@ -107,7 +109,7 @@ def test_the_length_follows_from_the_speed_and_stays(text, tmp_path, capsys, mon
     (run / "result.json").unlink()
     for at in sorted((run / "checkpoints").iterdir(), key=lambda p: int(p.name))[1:]:
         shutil.rmtree(at)
-    monkeypatch.setattr(plans, "measured", lambda *_: 10_000)
+    monkeypatch.setattr(timed, "_FEWEST", 10_000)
     assert command(text, run) == 0
     assert "going on from step" in capsys.readouterr().err
     resumed = json.loads((run / "result.json").read_text())
@@ -134,15 +136,22 @@ def test_the_planned_rate_is_that_of_the_schedule():
 
 def test_speed_time_and_bounds_make_the_number_of_steps():
     c = configs.load(str(ROOT / "configs/char_lm.py"))
-    c.minutes, c.steps, c.epochs = 2.0, None, 100.0
-    plan = plans.make(c, 50)
-    assert plan.steps == 5000 and plans.known(c, plan) == 0
-    share = plans._FOR_STEPS
-    assert plans.measured(c, plan, 49, 10, 20) == 0
-    assert plans.measured(c, plan, 50, 10, 20) == int(50 + 10 * (120 * share - 20))
-    assert plans.measured(c, plan, 50, 1e9, 20) == 5000
-    assert plans.measured(c, plan, 50, 1e-9, 500) == plans._FEWEST
-    c.eval_every = c.eval_epochs = None
+    c.minutes, c.steps, c.epochs, c.eval_every, c.eval_epochs = 2.0, None, 100.0, None, None
+    job = Job(c, None, optimizers.make(c, 99), None, plans.make(c, 50))
+    assert job.plan.steps == 5000
+
+    def planned(step, pace, seconds):
+        opt_state = job.optimizer.init({"w": jnp.ones(2)})
+        state = TrainState(jnp.int32(step), (), opt_state, (), (), {})
+        assert timed.settled(job, state)[0] == job and timed.open_end(state)
+        after, state = timed.measured(job, state, pace, seconds)
+        assert timed.open_end(state) == (after == job)
+        return after.plan.steps
+
+    assert planned(49, 10, 20) == 5000
+    assert planned(50, 10, 20) == int(50 + 10 * (120 * timed._FOR_STEPS - 20))
+    assert planned(50, 1e9, 20) == 5000
+    assert planned(50, 1e-9, 500) == timed._FEWEST
     assert plans.make(c, 50).within(c, 1000).evaluate == 84
 
 

@@ -2,6 +2,7 @@
 
 job         what a training is made of, once from a config
 plan        when things happen, in steps
+timed       trainings that have so many minutes
 step        the compiled programs: the first state, the orders of the data, the loop of steps
 loop        fit
 best        the best parameters so far, and patience

@@ -14,14 +14,15 @@ from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
 from zoo.runs.log import Log, add_sample
-from zoo.train import averaging, bank, feed, optimizers
-from zoo.train import plan as plans
+from zoo.train import averaging, bank, feed, timed
 from zoo.train import step as programs
 from zoo.train.best import judge, patience_is_over
 from zoo.train.finish import Clock, Result, finish
 from zoo.train.job import Job
 from zoo.train.progress import Progress
 from zoo.train.signals import Signals, Stopped
+
+_LOOK = 60  # seconds until a first look at a training whose first evaluation is as far away again
 
 
 def fit(job: Job, run: Path) -> Result:
@@ -54,7 +55,7 @@ def _train(job, run, checkpoints, signals):
     if verdict != canary.RIGHT:
         print(f"warning: this JAX computes wrong numbers: {verdict}", file=sys.stderr)
     state, before = _resumed(checkpoints, state)
-    job, state = _planned(job, state)
+    job, state = timed.settled(job, state)
     step = start = int(state.step)
     if step:
         print(f"going on from step {step} in {run}", file=sys.stderr)
@@ -69,15 +70,15 @@ def _train(job, run, checkpoints, signals):
     steps = programs.program(job, state)
     steps = steps.lower(state, given.data, given.orders, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
-    pace, chunk, spent, saved = 0.0, 1, 0.0, time.monotonic()
+    pace, chunk, spent, saved, looked = 0.0, 1, 0.0, time.monotonic(), False
     progress = Progress(job.plan.steps, step, task.tokens_per_step())
     try:
         while step < job.plan.steps and not patience_is_over(state, config):
-            plan, open_end = job.plan, _open_end(state)
+            plan, open_end = job.plan, timed.open_end(state)
             clock = time.perf_counter()  # waiting for data counts
             given = source.at(step)
             n = min(chunk, given.until - step, plan.boundary(step) - step)
-            n = min(n, plans.until_measured(step)) if open_end else n
+            n = min(n, timed.until_known(step)) if open_end else n
             state = steps(state, given.data, given.orders, jnp.int32(n))
             step = int(state.step)
             took = time.perf_counter() - clock
@@ -85,14 +86,19 @@ def _train(job, run, checkpoints, signals):
             # About a second a dispatch, so that a signal is soon heard; the bits do not depend on it.
             chunk = max(1, min(8 * chunk, int(n / took)))
             pace = n / took if not pace else 0.7 * pace + 0.3 * n / took
-            progress.steps(step, pace)
-            if not np.isfinite(state.sums["loss"].total).all():
+            loss = state.sums["loss"]
+            progress.steps(step, pace, np.mean(loss.total) / np.mean(loss.weight))
+            if not np.isfinite(loss.total).all():
                 raise _not_finite(f"the training loss at step {step}", checkpoints)
-            if open_end and (found := plans.measured(config, plan, step, pace, seconds())):
-                state = state._replace(opt_state=optimizers.plan(state.opt_state, found))
-                job, state = _planned(job, state)
-                plan = job.plan
-                progress.plan(plan.steps, pace, config.minutes)
+            if open_end:
+                job, state = timed.measured(job, state, n / took, seconds())
+                if job.plan != plan:
+                    plan = job.plan
+                    progress.plan(plan.steps, n / took, config.minutes)
+            if not looked and time.perf_counter() - began > _LOOK:
+                looked = True
+                if step < plan.evaluate and (plan.evaluate - step) / pace > _LOOK:
+                    progress.early(step, task.evaluate(averaging.evaluated(state), "valid").metrics)
             if plan.due(step, plan.evaluate) or plan.due(step, plan.log):
                 state, record = _measure(job, run, state, checkpoints)
                 record["seconds"] = round(seconds(), 3)
@@ -118,22 +124,6 @@ def _train(job, run, checkpoints, signals):
         progress.say(f"nothing left to train: {step} steps are done")
     pace = (step - start) / spent if spent else None
     return finish(job, run, state, Clock(seconds(), compile_seconds, pace), verdict)
-
-
-def _planned(job, state):
-    """The job with the steps that its state says, where it has them there, and the state with those that
-    need no measuring."""
-    steps = optimizers.planned(state.opt_state)
-    if steps is None:
-        return job, state
-    if not steps and (steps := plans.known(job.config, job.plan)):
-        state = state._replace(opt_state=optimizers.plan(state.opt_state, steps))
-    return job._replace(plan=job.plan.within(job.config, steps)) if steps else job, state
-
-
-def _open_end(state):
-    """Whether the steps of the training are not known yet."""
-    return optimizers.planned(state.opt_state) == 0
 
 
 def _resumed(checkpoints, state):

@@ -10,9 +10,7 @@ from zoo.errors import UserError
 # Steps whose order is made and dispatched at once. An epoch of a small data set is a few steps: with
 # one dispatch each, the calls would take longer than the training.
 _SPAN = 10_000
-# Of a training that may take so many minutes: evaluations, where the config does not say; the steps after
-# which the speed is known; the fewest steps; the share of the time that is for steps.
-_EVALUATIONS, _MEASURED, _FEWEST, _FOR_STEPS = 12, 50, 200, 0.88
+_EVALUATIONS = 12  # of a training that has so many minutes, where the config does not say
 
 
 class Plan(NamedTuple):
@@ -71,24 +69,3 @@ def make(config: ConfigDict, per_epoch: int) -> Plan:
     save = config.checkpoint_every or evaluate
     span = max(1, min(_SPAN // per_epoch, -(-steps // per_epoch)))
     return Plan(steps, per_epoch, span, config.log_every, evaluate, save)
-
-
-def known(config: ConfigDict, plan: Plan) -> int:
-    """The steps of a training with minutes where they need no measuring; 0 where they do."""
-    if config.steps is not None or plan.steps <= _MEASURED:
-        return plan.steps
-    return 0
-
-
-def measured(config: ConfigDict, plan: Plan, step: int, pace: float, seconds: float) -> int:
-    """The steps that a training has time for, at ``pace`` steps a second, when ``step`` of them are done
-    and ``seconds`` are gone; 0 while it is too early to say."""
-    if step < _MEASURED:
-        return 0
-    left = max(0.0, 60 * config.minutes * _FOR_STEPS - seconds)
-    return min(plan.steps, max(_FEWEST, step + int(pace * left)))
-
-
-def until_measured(step: int) -> int:
-    """The steps before the speed is known."""
-    return max(1, _MEASURED - step)

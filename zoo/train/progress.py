@@ -1,15 +1,19 @@
 """What a person sees of a training, on stderr."""
 
 import sys
+import time
+
+_SILENT = 60  # seconds without a line, at most, where no bar moves
 
 
 class Progress:
-    """What a person sees on stderr: one line an evaluation, and a bar where stderr is a terminal."""
+    """What a person sees on stderr: one line an evaluation; a bar where stderr is a terminal, elsewhere a
+    line a minute at least."""
 
     def __init__(self, total: int, start: int, tokens: int):
         """``total`` steps of ``tokens`` each, ``start`` of them done."""
         self._total, self._tokens = total, tokens
-        self._bar = None
+        self._bar, self._said = None, time.monotonic()
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -25,11 +29,20 @@ class Progress:
             self._bar.start()
             self._id = self._bar.add_task("", total=total, completed=start, note="")
 
-    def steps(self, step: int, pace: float) -> None:
-        """Moves the bar; ``pace`` in steps per second."""
+    def steps(self, step: int, pace: float, loss: float) -> None:
+        """Moves the bar; ``pace`` in steps per second, ``loss`` the mean of the last steps."""
+        speed = f"{pace * self._tokens:,.0f} tokens/s"
         if self._bar:
-            note = f"{pace * self._tokens:,.0f} tokens/s"
-            self._bar.update(self._id, completed=step, note=note)
+            self._bar.update(self._id, completed=step, note=speed)
+        elif time.monotonic() - self._said > _SILENT:
+            left = _clock((self._total - step) / pace)
+            self.say(f"step {step}/{self._total}  train_loss {loss:.4f}  {speed}  {left} left")
+
+    def early(self, step: int, metrics: dict) -> None:
+        """A look at a long training before its first evaluation."""
+        values = [f"{k} {float(v):.4f}" for k, v in metrics.items() if not getattr(v, "ndim", 0)]
+        if values:
+            self.say(f"step {step}/{self._total}  a first look: {'  '.join(values[:3])}")
 
     def plan(self, steps: int, pace: float, minutes: float) -> None:
         """Says how many steps there are in all, of a training that has so many minutes."""
@@ -56,6 +69,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line above the bar."""
+        self._said = time.monotonic()
         if self._bar:
             self._bar.console.print(text, markup=False, highlight=False)
         else:

@@ -18,6 +18,13 @@ from zoo.data.text.vocabulary import UNKNOWN
 START = 0
 # Scripts that are written without spaces between words.
 UNSPACED = {"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"}
+# Scripts that one writing system mixes, by those that are in no other: a text in one of them may be in all
+# of them (ISO 15924: Jpan, Hanb).
+MIXED = {
+    "HIRAGANA": ("CJK", "HIRAGANA", "KATAKANA"),
+    "KATAKANA": ("CJK", "HIRAGANA", "KATAKANA"),
+    "BOPOMOFO": ("BOPOMOFO", "CJK"),
+}
 FORMAT = "lstm-zoo alphabet 1"
 
 
@@ -27,14 +34,17 @@ def script(character: str) -> str:
     LATIN, CJK, HANGUL; "" for everything else: digits, punctuation, symbols, spaces."""
     if unicodedata.category(character)[0] not in "LM":
         return ""
-    return unicodedata.name(character, "").partition(" ")[0].partition("-")[0]
+    name = unicodedata.name(character, "").removeprefix("HALFWIDTH ").removeprefix("FULLWIDTH ")
+    return name.partition(" ")[0].partition("-")[0]
 
 
 def scripts_of(text: str) -> list[str]:
-    """The scripts that a text is written in: those of one in fifty of its letters at least."""
+    """The scripts of the language of a text: those of one in fifty of its letters at least, and those that
+    are written together with them."""
     counts = Counter(script(c) for c in text)
     del counts[""]
-    return sorted(name for name, n in counts.items() if n * 50 >= counts.total())
+    found = [name for name, n in counts.items() if n * 50 >= counts.total()]
+    return sorted({each for name in found for each in MIXED.get(name, (name,))})
 
 
 def between_spaces(text: str) -> str:

@@ -80,7 +80,7 @@ class LanguageDetectionTask(Task):
 
     @cached_property
     def scripts(self) -> list[list[str]]:
-        """The scripts of each language: of one in fifty of its letters at least."""
+        """The scripts of each language, see ``scripts_of``."""
         return [scripts_of(text) for text in self.parts["train"]]
 
     @property
