@@ -31,10 +31,13 @@ def get_config(variant="own"):
     c.name, c.variant = "forecast", variant
     c.best.metric = "valid_loss"
     if variant == "own":
-        c.data.update({"valid": 0.2, "test": 0.2, "calendar": True})
-        c.model.update({"center": "last", "linear": True, "dropout_out": 0.2})
-        c.batch_size, c.epochs, c.eval_epochs, c.log_every, c.patience = 32, 200.0, 5.0, 100, 10
-        c.optimizer.update({"learning_rate": 3e-3})
+        c.adapt, c.baselines, c.best.metric = True, "classical", ""
+        c.data.update({"test": 0.2, "calendar": True})
+        c.model.update({"hidden": 16, "linear": True, "dropout_out": 0.2})
+        c.ensemble.update({"members": 8, "combine": "stacked", "recent": 100})
+        c.batch_size, c.epochs, c.eval_epochs, c.log_every = 32, 100.0, 100.0, 100
+        c.optimizer.update({"learning_rate": 3e-3, "clip_norm": 0.0, "schedule": "cosine"})
+        c.optimizer.weight_decay = 1.0
         return c
     horizon = 336 if variant.endswith("336") else 96
     channels = "its oil temperature alone" if "univariate" in variant else "all seven channels"

@@ -15,6 +15,7 @@ from zoo import cli, score
 from zoo.data.errors import DataError
 from zoo.data.text import line_parts
 from zoo.runs.load import load
+from zoo.tasks import kneser_ney
 from zoo.tasks.language_model import dynamic, scoring, shades
 from zoo.tasks.language_model.score import Part
 
@@ -153,6 +154,26 @@ def test_parameters_follow_the_text_by_the_papers_rule(run):
 def test_what_comes_again_surprises_less(capsys, run):
     (row,) = rows(capsys, run, "mat mat cat the the, " * 60, "--whole", "--dynamic")
     assert row["dynamic_nats"] < 0.95 * row["nats"]
+
+
+def test_a_mixture_is_the_mean_of_two_probabilities(capsys, run):
+    result = json.loads((run / "result.json").read_text())
+    share = result["metrics"]["valid_mixed_share"]
+    assert 0 < share < 1
+    found = rows(capsys, run, "the cat\nsat on", "--mixed", "--per_token")
+    tokens = [row for row in found if "token" in row]
+    assert len(tokens) == 13
+    for row in tokens:
+        mean = (1 - share) * row["probability"] + share * row["kneser_ney_probability"]
+        assert row["mixed_probability"] == pytest.approx(mean, rel=1e-5)
+    ids = load(run)[2].training_ids()
+    size = int(ids.max()) + 1
+    model = kneser_ney.fit(ids, kneser_ney.best_order(ids, size), size)
+    text = load(run)[2].vocabulary.encode("\nsat on")
+    wanted = -kneser_ney.log_p(model, text[:1], text[1:])
+    assert [row["kneser_ney_nats"] for row in tokens[7:]] == pytest.approx(
+        wanted.tolist(), abs=0.01
+    )
 
 
 def test_a_picture_is_shaded(capsys, run, tmp_path):

@@ -188,6 +188,17 @@ def given(argv: list[str]) -> set[str]:
     return {match[1] for arg in argv if (match := _KEY.match(arg))}
 
 
+def put(config: ConfigDict, values: dict, given: set[str]) -> None:
+    """Sets keys, such as ``model.hidden``, but not those that were ``given``."""
+    for key, value in values.items():
+        if key not in given:
+            *groups, name = key.split(".")
+            group = config
+            for part in groups:
+                group = group[part]
+            group[name] = value
+
+
 def require(config: ConfigDict, key: str, low: float, high: float | None = None) -> None:
     """Raises UserError unless low <= config.key (<= high, where given). None passes."""
     value = flatten(config)[key]

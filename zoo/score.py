@@ -16,6 +16,10 @@ its line break, as if it stood after one; an empty line has 0 tokens and no mean
 with dynamic_; beside them stand those of a Kneser-Ney model that goes on counting, adaptive_kneser_ney_.
 Both need the training text of the run.
 
+--mixed scores, too, by a Kneser-Ney model of the training text, and by the mean of its probabilities and
+the model's: kneser_ney_ and mixed_. The share is what training has found (with --config.mix=True, which is
+on for a text of your own).
+
 --per_token writes a row for each symbol, with its probability, before the row of its line.
 """
 
@@ -46,6 +50,9 @@ def main(argv):
     )
     flags.DEFINE_float("dynamic_decay", None, "pull back to the trained parameters", **define)
     flags.DEFINE_integer("dynamic_segment", None, "symbols a step", **define)
+    flags.DEFINE_boolean(
+        "mixed", False, "together with a Kneser-Ney model of the training text, too", **define
+    )
     flags.DEFINE_boolean("per_token", False, "a row for each symbol, too", **define)
     flags.DEFINE_string("picture", None, "PNG file to write: the text shaded by surprise", **define)
     flags.DEFINE_string("member", None, "of a run of several corpora, the one whose model reads",
@@ -66,11 +73,25 @@ def main(argv):
             f"--run={values.run}: a run of the task {task.config.task!r} gives text no probability"
         )
     scorer.check(task)
-    settings = scorer.Settings(**settings) if values.dynamic else None
-    return _score(values, scorer, task, params, settings)
+    options = {"whole": values.whole, "member": values.member or ""}
+    options |= {"settings": scorer.Settings(**settings) if values.dynamic else None}
+    options |= {"share": _share(Path(values.run)) if values.mixed else None}
+    return _score(values, scorer, task, params, options)
 
 
-def _score(values, scorer, task, params, settings):
+def _share(run):
+    """The share of the Kneser-Ney model that a run has found."""
+    from zoo.runs import folder
+
+    share = (folder.read_result(run) or {"metrics": {}})["metrics"].get("valid_mixed_share")
+    if share is None:
+        raise UserError(
+            f"--mixed: {run} has no share of a Kneser-Ney model; train with --config.mix=True"
+        )
+    return share
+
+
+def _score(values, scorer, task, params, options):
     """Prints the rows as they are known."""
     from zoo.data.text import line_parts
 
@@ -82,7 +103,6 @@ def _score(values, scorer, task, params, settings):
     shown, line, total = [], _Sums(), _Sums()
     with file:
         pieces = line_parts.pieces(file, path or "standard input")
-        options = {"whole": values.whole, "member": values.member or "", "settings": settings}
         for part in scorer.score(task, params, pieces, **options):
             if part.first:
                 line = _Sums()

@@ -5,14 +5,23 @@ All know the true past before each origin, and were fitted on what comes before 
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+
+from zoo.tasks.forecasting import linear
 
 _LONGEST = 2000  # rows; Holt-Winters and SARIMA take minutes for more
 
 
 def forecasts(
-    values: np.ndarray, start: int, horizon: int, season: int, *, classical: bool = False
+    values: np.ndarray,
+    start: int,
+    horizon: int,
+    season: int,
+    *,
+    classical: bool = False,
+    seasons: tuple[float, ...] = (),
 ) -> dict[str, np.ndarray]:
     """name -> (T - start - horizon + 1, horizon): row i forecasts values[t : t + horizon] for
     t = start + i, in the unit of values (T,).
@@ -23,6 +32,8 @@ def forecasts(
 
     and with ``classical``, fitted on values[:start]:
 
+    autoregression: its order by AIC up to twice the season, of logs where that says more, with
+                    harmonics of ``seasons``, see ``linear``
     log_ar:         least squares autoregression on logs, lags 1..m+1; named ar, and on the values
                     themselves, where not all are positive
     holt_winters:   additive trend, multiplicative season (Winters 1960); statsmodels
@@ -39,6 +50,7 @@ def forecasts(
         if positive:
             methods["seasonal_ratio"] = _seasonal_ratio
     if classical:
+        methods["autoregression"] = partial(_by_aic, seasons)
         methods["log_ar" if positive else "ar"] = _autoregression
         if seasonal and start >= 2 * season + 2 and len(values) <= _LONGEST:
             methods |= {"holt_winters": _holt_winters, "sarima": _sarima}
@@ -83,6 +95,14 @@ def _autoregression(y, origins, horizon, season):
         past.append(weights[0] + sum(w * past[-j] for j, w in enumerate(weights[1:], 1)))
     z = np.stack(past[lags:], axis=1)
     return np.exp(z) if (y > 0).all() else z
+
+
+def _by_aic(seasons, y, origins, horizon, season):
+    model = linear.fit(y[: int(origins[0])], season, seasons, horizon)
+    if model is None or len(model.weights) > int(origins[0]):
+        return None
+    z = linear.forecasts(model, y, origins, horizon)
+    return np.exp(z) if model.logs else z
 
 
 def _holt_winters(y, origins, horizon, season):

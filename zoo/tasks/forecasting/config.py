@@ -79,11 +79,17 @@ def defaults() -> ConfigDict:
     c.ensemble = {
         "members": 1,
         "holdout": 0.0,
-        # What members take in turn, such as ((12,), (1, 12)); () for data.difference, model.length.
+        # mean, or stacked: the views, and a linear autoregression, with weights by their errors on what
+        # they had not seen. Of n members of a view each then leaves an n-th out, whatever the holdout.
+        "combine": "mean",
+        # What members take in turn, such as ((12,), (1, 12)); () for data.difference, model.length,
+        # data.transform. Of several transforms the forecasts are stacked.
         "differences": (),
         "lengths": (),
+        "transforms": (),
         "recent": 0,  # errors that make the intervals, the last ones of a series; 0 for all before the test
     }
+    c.adapt = False  # what is not given follows from the series
     c.loss = "mse"
     # Steps ahead that are forecast, from every origin of the test part, and by default by zoo.predict.
     c.horizon = 12
@@ -105,6 +111,7 @@ def check(config: ConfigDict) -> None:
     choose(c, "data.scale", ("train", "all"))
     choose(c, "data.missing", ("error", "interpolate"))
     choose(c, "baselines", ("naive", "classical"))
+    choose(c, "ensemble.combine", ("mean", "stacked"))
     valid = [f"valid_{name}" for name in ("loss", "rmse", "mae", "mase", "smape")]
     for key in ("best.metric", "target.metric"):
         choose(c, key, ("", *valid))
@@ -145,11 +152,23 @@ def check(config: ConfigDict) -> None:
             f"--config.ensemble.lengths={e.lengths}: at least 1 each, and the longest must be "
             f"--config.model.length={c.model.length}"
         )
-    views = max(len(e.differences), len(e.lengths), 1)
+    for transform in e.transforms:
+        if transform not in ("none", "log"):
+            raise UserError(f"--config.ensemble.transforms={e.transforms}: each none or log")
+    if len(set(e.transforms)) > 1 and e.combine != "stacked":
+        raise UserError(
+            f"--config.ensemble.transforms={e.transforms}: several need --config.ensemble.combine=stacked"
+        )
+    views = max(len(e.differences), len(e.lengths), len(e.transforms), 1)
     if views > 1 and (e.members % views or c.model.stateful):
         raise UserError(
             f"--config.ensemble.members={e.members}: must be a multiple of the {views} views that "
             "members take in turn, and not stateful"
+        )
+    if e.combine == "stacked" and (e.members < 2 * views or c.model.stateful):
+        raise UserError(
+            f"--config.ensemble.combine=stacked: needs two members or more of each of {views} view(s), "
+            f"not {e.members} in all, and a model that is not stateful"
         )
     if c.ensemble.holdout and c.ensemble.members < 2:
         raise UserError(

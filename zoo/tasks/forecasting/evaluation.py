@@ -11,7 +11,7 @@ from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
 from zoo.data.series import calendar, frames
 from zoo.data.series.table import Table
-from zoo.tasks.forecasting import baselines, plots, scores
+from zoo.tasks.forecasting import baselines, combination, linear, plots, scores
 from zoo.tasks.protocol import Evaluation
 
 LEVELS = (0.8, 0.95)
@@ -169,7 +169,8 @@ def baseline_forecasts(
         # Origins near the end look past it: their forecasts are made, and need no truth.
         values = np.append(values[:end], np.full(horizon - 1, values[end - 1]))
         season = table.frequency.season
-        each.append(baselines.forecasts(values, start, horizon, season, classical=classical))
+        options = {"classical": classical, "seasons": linear.long_seasons(table.frequency)}
+        each.append(baselines.forecasts(values, start, horizon, season, **options))
     common = [n for n in each[0] if all(n in f for f in each)]
     return {n: np.concatenate([f[n] for f in each]) for n in common}
 
@@ -239,6 +240,8 @@ def summary(metrics: dict[str, float], backtest: Backtest) -> str:
 def write(task, params, evaluated: Evaluation, run: Path) -> None:
     """Writes predictions.csv, backtest.csv, residuals.npy, summary.txt and plots."""
     shown = evaluated.shown
+    if task.combination:
+        combination.save(task.combination, run)
     residuals = shown["residuals"] if "residuals" in shown else task.residuals(params)
     buffer = io.BytesIO()
     np.save(buffer, residuals)
@@ -253,7 +256,10 @@ def write(task, params, evaluated: Evaluation, run: Path) -> None:
     if (test := shown.get("test")) is not None:
         rows = _rows(test, residuals, shown["baselines"])
         write_bytes(run / "backtest.csv", to_csv(rows).encode())
-        write_bytes(run / "summary.txt", summary(evaluated.metrics, test).encode())
+        text = summary(evaluated.metrics, test)
+        if task.combination:
+            text += "\n" + "\n".join(_aligned(combination.words(task.combination))) + "\n"
+        write_bytes(run / "summary.txt", text.encode())
     plots.draw(task, shown | {"residuals": residuals}, predictions, run)
 
 

@@ -30,7 +30,7 @@ from zoo.data.series import calendar, frames, read
 from zoo.data.series.table import Table, digest, first_rows, load_table, save_table
 from zoo.models import Forecaster
 from zoo.models.stack import penalised
-from zoo.tasks.forecasting import evaluation, limits
+from zoo.tasks.forecasting import candidates, combination, evaluation, limits
 from zoo.tasks.forecasting.config import check
 from zoo.tasks.forecasting.losses import ERRORS
 from zoo.tasks.protocol import Evaluation, Sum, Task
@@ -45,12 +45,14 @@ class ForecastingTask(Task):
         """The series are read when they are first needed. Raises UserError for keys out of range."""
         check(config)
         self.config = config
+        self.combination = None  # of candidates, once it is known
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "ForecastingTask":
         """The task of a run, with the series that it was trained on; nothing else is read."""
         task = cls(config)
         task.table = load_table(run / "series.npz")
+        task.combination = combination.load(run)
         return task
 
     @property
@@ -188,6 +190,8 @@ class ForecastingTask(Task):
         that make intervals, and "baselines", their forecasts."""
         if not len(self.origins(split)):
             return Evaluation({}, {})
+        if self._stacked and split != "valid":
+            self.combination = self._weighed(params)
         backtest = self.backtest(params, split)
         if split == "train":
             return Evaluation({"train_rmse": backtest.scores()["train_rmse"]}, {split: backtest})
@@ -209,7 +213,7 @@ class ForecastingTask(Task):
         u = self.forecasts(params, origins, self.config.horizon)
         skip = self.config.data.skip_last
         source = (self.config.model.length, skip) if skip else None
-        z = frames.combine(self.views, origins, u)
+        z = self._combined(self.views, origins, u, self.table)
         backtest = evaluation.Backtest(self.table, self.frame, split, origins, z, source)
         if split == "test" and (recent := self.config.ensemble.recent):
             return backtest._replace(before=self._errors(params), recent=recent)
@@ -242,9 +246,12 @@ class ForecastingTask(Task):
         split = "valid" if len(self.origins("valid")) and not held_out else "train"
         origins = self.origins(split, self.config.model.horizon if split == "train" else 1)
         u = self.forecasts(params, origins, self.config.horizon)
-        unseen = self._kept == 0 if held_out else None
         errors = frames.actual(self.frame, origins, u.shape[2], split)
-        errors -= frames.combine(self.views, origins, u, unseen)
+        if self._stacked:
+            z = self._combined(self.views, origins, u, self.table, self._folds)
+        else:
+            z = frames.combine(self.views, origins, u, self._kept == 0 if held_out else None)
+        errors -= z
         return origins[:, 0], errors / self.frame.scale[origins[:, 0], None]
 
     def predict(
@@ -260,7 +267,7 @@ class ForecastingTask(Task):
         views = self._views(table, self._reach(horizon), like=self.views)
         frame = views[0].frame
         half = evaluation.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
-        z = self._after(params, views, horizon)
+        z = self._after(params, views, horizon, table)
         numbers = [frames.values(frame, a) for a in (z, z - half, z + half)]
         rows = []
         for i, name in enumerate(table.names):
@@ -295,18 +302,49 @@ class ForecastingTask(Task):
     def _blocks(self, horizon):
         return -(-horizon // self.config.model.horizon)
 
-    def _after(self, params, views, horizon):
+    def _after(self, params, views, horizon, table):
         """z (N, horizon) after the end of every series."""
         lengths = views[0].frame.lengths
         ends = np.stack([np.arange(len(lengths)), lengths], axis=1)
         if not self.config.model.stateful:
-            return frames.combine(views, ends, self.forecasts(params, ends, horizon, views))
+            u = self.forecasts(params, ends, horizon, views)
+            return self._combined(views, ends, u, table)
         u = []
         for i, n in ends:  # through the whole series, for the state at its end
             t = np.arange(views[0].need, n + 1)
             origins = np.stack([np.full(len(t), i), t], axis=1)
             u.append(self.forecasts(params, origins, horizon, views)[:, -1])
-        return frames.combine(views, ends, np.stack(u, axis=1))
+        return self._combined(views, ends, np.stack(u, axis=1), table)
+
+    def _combined(self, views, origins, u, table, folds=None):
+        """z (n, H) of forecasts u (members, n, H): their mean, or with the autoregression by weights."""
+        if not self.combination:
+            return frames.combine(views, origins, u)
+        each = candidates.forecasts(views, origins, u, table, self._linear, folds)
+        return combination.combine(self.combination, each)
+
+    def _weighed(self, params):
+        """The weights of the candidates, by what they had not seen of the training part."""
+        origins = self._train
+        u = self.forecasts(params, origins, self.config.horizon)
+        each = candidates.forecasts(self.views, origins, u, self.table, self._linear, self._folds)
+        actual = frames.actual(self.frame, origins, u.shape[2], "train")
+        e = self.config.ensemble
+        names = candidates.names(self.views, e.differences or (self.config.data.difference,))
+        return candidates.fit(names, each, self.frame, origins, actual)
+
+    @cached_property
+    def _folds(self):
+        count = self.config.ensemble.members // len(self.views)
+        return candidates.folds(self._train, count, self.config.horizon, self.config.seed)
+
+    @cached_property
+    def _linear(self):
+        return candidates.fit_linear(self.table, self.frame, self.config.horizon)
+
+    @property
+    def _stacked(self):
+        return self.config.ensemble.combine == "stacked"
 
     @partial(jax.jit, static_argnums=(0, 4))
     def _roll(self, params, data, origins, horizon):
@@ -374,11 +412,15 @@ class ForecastingTask(Task):
         """(members, n) 1 where a member trains on a window, 0 where it is held out, or where its view
         does not reach back far enough; None for all."""
         e = self.config.ensemble
-        if not e.holdout and self._alike:
+        if not e.holdout and self._alike and not self._stacked:
             return None
         key = random.key(self.config.seed, "data", 2**31 - 1)
         shape = (e.members, len(self._train))
-        kept = np.asarray(jax.random.bernoulli(key, 1 - e.holdout, shape), np.float32)
+        if self._stacked:
+            mine = np.arange(e.members)[:, None] // len(self.views)
+            kept = (self._folds != mine).astype(np.float32)
+        else:
+            kept = np.asarray(jax.random.bernoulli(key, 1 - e.holdout, shape), np.float32)
         needs = np.resize([view.need for view in self.views], e.members)
         return kept * (self._train[:, 1] >= needs[:, None])
 
@@ -400,15 +442,17 @@ class ForecastingTask(Task):
 
     def _views(self, table, future, like=()):
         d, e = self.config.data, self.config.ensemble
-        names = ("transform", "scaler", "scale", "valid", "test")
+        names = ("scaler", "scale", "valid", "test")
         options = {name: d[name] for name in names} | {
             "with_calendar": d.calendar,
             "future": future,
         }
         differences = e.differences or (d.difference,)
         lengths = e.lengths or (self.config.model.length,)
+        transforms = e.transforms or (d.transform,)
         views = []
-        for k in range(max(len(differences), len(lengths))):
+        for k in range(max(len(differences), len(lengths), len(transforms))):
+            options["transform"] = transforms[k % len(transforms)]
             lags = differences[k % len(differences)]
             before = like[k].frame if like else None
             frame = frames.frame(table, difference=lags, like=before, **options)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from zoo.config import flatten
+from zoo.config import flatten, put
 
 _MINUTES, _PATIENCE, _SAMPLE = 3.0, 4, 1 << 20  # minutes of training; evaluations; bytes
 # A text of so many characters (of its training part, at most): passes over it, at most and as planned for
@@ -51,9 +51,7 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     if not config.adapt or not d.path or d.symbols not in ("characters", "bytes"):
         return ""
     if begun is not None:
-        for key in (*_KEYS, "adapt", "minutes"):
-            if key not in given:
-                _set(config, key, flatten(begun)[key])
+        put(config, {key: flatten(begun)[key] for key in (*_KEYS, "adapt", "minutes")}, given)
         return ""
     size = _characters(config)
     if not size:
@@ -80,9 +78,7 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         epochs or config.epochs,
         None if config.minutes else config.eval_epochs,
     )
-    for key, value in zip(_KEYS, values, strict=True):
-        if key not in given:
-            _set(config, key, value)
+    put(config, dict(zip(_KEYS, values, strict=True)), given)
     m = config.model
     length = f"at most {config.epochs:g} passes" if config.epochs else f"{config.steps:,} steps"
     timed = f" or {config.minutes:g} minutes" if config.minutes else ""
@@ -119,10 +115,3 @@ def _width(characters, minutes):
     wanted = 60 * max(0.0, minutes) * _FLOPS / (6 * characters)
     width = (wanted / 4) ** 0.5  # its recurrent matrix has 4 width^2
     return int(min(most, max(least, width // step * step)))
-
-
-def _set(config, key, value):
-    *groups, name = key.split(".")
-    for group in groups:
-        config = config[group]
-    config[name] = value

@@ -10,7 +10,7 @@ from zoo.data.text.line_parts import Piece, whole_lines
 from zoo.errors import UserError
 from zoo.generate import default_prompt
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
-from zoo.tasks.language_model import dynamic, shades
+from zoo.tasks.language_model import dynamic, mixture, shades
 from zoo.tasks.language_model.dynamic import Settings
 from zoo.tasks.language_model.scoring import LONG, Reader
 
@@ -27,7 +27,8 @@ class Part(NamedTuple):
     characters: of the text, as the model reads it
     first:      whether the line begins with it
     last:       whether the line ends with it
-    nats:       name -> (N,): "" of the model, "dynamic" and "adaptive_kneser_ney" where they were asked for
+    nats:       name -> (N,): "" of the model; where they were asked for "dynamic" and
+                "adaptive_kneser_ney", "kneser_ney" and "mixed"
     """
 
     line: int
@@ -55,12 +56,14 @@ def score(
     whole: bool = False,
     member: str = "",
     settings: Settings | None = None,
+    share: float | None = None,
 ) -> Iterator[Part]:
     """The parts of a text with their nats, in its order.
 
     whole:    one text with line breaks; else lines that know nothing of each other, without them
     settings: of dynamic evaluation, which then goes beside the model, as does a Kneser-Ney model that goes
-              on counting; both need the training text of the run
+              on counting; both need the training text of the run, as does
+    share:    that of a Kneser-Ney model in a mean of its probabilities and the model's
     """
     params = task.of_member(params, member)
     if task.vocabulary.kind not in _BY_PARTS:
@@ -68,25 +71,52 @@ def score(
     parts = _whole(task, pieces) if whole else _lines(task, pieces)
     start = int(task.vocabulary.encode(default_prompt(task.vocabulary))[0])
     plain = Reader(task.model, params, start)
-    if settings is None:
+    if settings is None and share is None:
         yield from _plain(plain, parts)
         return
-    train = task.training_ids(member)
-    if len(train) <= settings.segment:
-        raise UserError(f"--dynamic: the training text has {len(train)} symbols, too few")
-    follower = dynamic.Reader(task.model, params, start, train, settings)
-    size = task.vocabulary.size
+    train, size = task.training_ids(member), task.vocabulary.size
     model = kneser_ney.fit(train, kneser_ney.best_order(train, size), size)
-    counting = adaptive_kneser_ney.Reader(model, np.array([start]))
+    beside = [] if settings is None else [_Following(task, params, start, train, settings, model)]
+    beside += [] if share is None else [_Counting(model, start, share)]
     for part, _ in parts:
-        if part.first and not whole and part.line > 1:
-            counting.log_p(np.array([start]))
-        nats = {
-            "": plain.follow(part.ids, part.first),
-            "dynamic": follower.follow(part.ids, part.first),
-            "adaptive_kneser_ney": -counting.log_p(part.ids),
-        }
+        anew = part.first and not whole and part.line > 1
+        nats = {"": plain.follow(part.ids, part.first)}
+        for one in beside:
+            nats |= one.read(part, anew, nats[""])
         yield part._replace(nats=nats)
+
+
+class _Following:
+    """Reads with parameters that follow the text, and counts that do."""
+
+    def __init__(self, task, params, start, train, settings, model):
+        if len(train) <= settings.segment:
+            raise UserError(f"--dynamic: the training text has {len(train)} symbols, too few")
+        self._follower = dynamic.Reader(task.model, params, start, train, settings)
+        self._counting, self._start = adaptive_kneser_ney.Reader(model, np.array([start])), start
+
+    def read(self, part, anew, own):
+        if anew:
+            self._counting.log_p(np.array([self._start]))
+        return {
+            "dynamic": self._follower.follow(part.ids, part.first),
+            "adaptive_kneser_ney": -self._counting.log_p(part.ids),
+        }
+
+
+class _Counting:
+    """Reads by a Kneser-Ney model, by itself and with the model."""
+
+    def __init__(self, model, start, share):
+        self._model, self._start, self._share = model, start, share
+        self._past = np.array([start])
+
+    def read(self, part, anew, own):
+        if anew:
+            self._past = np.array([self._start])
+        nats = -kneser_ney.log_p(self._model, self._past, part.ids)
+        self._past = np.concatenate([self._past, part.ids])[-len(self._model.orders) :]
+        return {"kneser_ney": nats, "mixed": mixture.nats(own, nats, self._share)}
 
 
 def _plain(reader, parts):

@@ -1,0 +1,140 @@
+"""Several forecasts as one: which of them count, and how much, by their errors on what they had not seen.
+
+Stacked regression (Wolpert 1992; Breiman 1996): weights of at least 0 that sum to 1 and make the squared
+error of the combination least, with a small penalty for leaving the equal weights, which few rows could not
+justify. One step ahead and further ahead have weights of their own.
+"""
+
+import json
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.data.errors import DataError
+from zoo.data.files import read_bytes, write_bytes
+
+_FILE = "combination.json"
+_PENALTY = 3.0  # rows that speak for equal weights
+
+
+class Combination(NamedTuple):
+    """K candidates.
+
+    names:   K names
+    weights: (2, K): one step ahead; further ahead
+    errors:  (2, K) root mean squared errors on what they had not seen, in scales of the series; NaN for
+             none
+    """
+
+    names: tuple[str, ...]
+    weights: np.ndarray
+    errors: np.ndarray
+
+
+def fit(names: tuple[str, ...], forecasts: np.ndarray, actual: np.ndarray) -> Combination:
+    """The combination of forecasts (K, n, H) for actual (n, H), both in scales of the series; NaN where
+    there is none. A candidate without forecasts has no weight."""
+    weights, errors = [], []
+    for steps in (slice(0, 1), slice(1, None)):
+        each = forecasts[:, :, steps].reshape(len(names), -1)
+        truth = actual[:, steps].ravel()
+        off = each - truth
+        known = np.isfinite(off)
+        able = known.sum(axis=1) >= 0.5 * max(1, known.sum(axis=1).max())
+        rows = known[able].all(axis=0)
+        error, found = np.full(len(names), np.nan), np.zeros(len(names))
+        if rows.any():
+            error[able] = np.sqrt(np.mean(off[able][:, rows] ** 2, axis=1))
+            # Steps ahead of one origin are no independent rows.
+            together = max(1.0, rows.sum() / len(actual))
+            found[able] = best_weights(off[able][:, rows], _PENALTY * together)
+        errors.append(error)
+        weights.append(found)
+    if not weights[1].any():
+        weights[1] = weights[0]
+    return Combination(tuple(names), np.array(weights), np.array(errors))
+
+
+def best_weights(errors: np.ndarray, penalty: float) -> np.ndarray:
+    """w (K,), w >= 0, sum w = 1, of the least sum over n of (w . errors)^2 + penalty s |w - 1/K|^2, s being
+    the mean square of the errors (K, n); K is small: every choice of those above 0 is tried."""
+    k = len(errors)
+    square = errors @ errors.T + penalty * np.mean(errors**2) * np.eye(k)
+    best, least = np.full(k, 1 / k), np.inf
+    for size in range(1, k + 1):
+        for chosen in map(list, combinations(range(k), size)):
+            part = square[np.ix_(chosen, chosen)]
+            try:
+                solved = np.linalg.solve(part, np.ones(size))
+            except np.linalg.LinAlgError:
+                continue
+            if solved.sum() <= 0 or (solved < 0).any():
+                continue
+            w = np.zeros(k)
+            w[chosen] = solved / solved.sum()
+            value = w @ square @ w
+            if value < least:
+                best, least = w, value
+    return best
+
+
+def combine(combination: Combination, forecasts: np.ndarray) -> np.ndarray:
+    """(n, H) of forecasts (K, n, H): of those that are no NaN, with their share of the weights; the mean of
+    them where none of these counts."""
+    able = np.isfinite(forecasts)
+    steps = np.minimum(np.arange(forecasts.shape[2]), 1)
+    weights = np.where(able, combination.weights[steps].T[:, None, :], 0)
+    total = weights.sum(axis=0)
+    weights = np.where(total > 0, weights, able)
+    total = weights.sum(axis=0)
+    values = np.where(able, forecasts, 0)
+    with np.errstate(invalid="ignore"):
+        return (weights * values).sum(axis=0) / total
+
+
+def words(combination: Combination) -> list[list[str]]:
+    """A table of the candidates: name, weight and error, one step ahead and further."""
+    rows = [["candidate", "weight", "error", "weight ahead", "error ahead"]]
+    for i, name in enumerate(combination.names):
+        cells = [
+            f"{combination.weights[0, i]:.0%}",
+            _number(combination.errors[0, i]),
+            f"{combination.weights[1, i]:.0%}",
+            _number(combination.errors[1, i]),
+        ]
+        rows.append([name, *cells])
+    return rows
+
+
+def save(combination: Combination, run: Path) -> None:
+    """Writes it into a run folder."""
+    record = {
+        "names": combination.names,
+        "weights": combination.weights.tolist(),
+        "errors": [
+            [e if np.isfinite(e) else None for e in row] for row in combination.errors.tolist()
+        ],
+    }
+    write_bytes(run / _FILE, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def load(run: Path) -> Combination | None:
+    """That of a run; None where it has none. Raises DataError for a damaged file."""
+    file = run / _FILE
+    if not file.is_file():
+        return None
+    try:
+        record = json.loads(read_bytes(file))
+        arrays = [np.array(record[name], np.float64) for name in ("weights", "errors")]
+        names = tuple(record["names"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{str(file)!r} is damaged: {error}") from None
+    if any(a.shape != (2, len(names)) for a in arrays):
+        raise DataError(f"{str(file)!r} is damaged: it needs two rows of {len(names)} numbers")
+    return Combination(names, *arrays)
+
+
+def _number(value):
+    return "-" if not np.isfinite(value) else f"{value:.3f}"
