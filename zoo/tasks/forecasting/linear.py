@@ -14,7 +14,7 @@ import numpy as np
 
 _HARMONICS = 3  # of each long season
 _LONGEST = 400  # lags, at most
-_CYCLES = 1.5  # of a long season that the rows must hold
+_CYCLES = 2.5  # of a long season that the rows must hold
 
 
 class Linear(NamedTuple):

@@ -11,7 +11,7 @@ from zoo.config import flatten, put
 
 _MEMBERS = 4  # networks of each view
 _LONGEST = 28  # values that a network reads, at most
-_STEPS, _MOST = 3000, 300  # of training, about; epochs at most
+_STEPS, _WINDOWS, _MOST = 3000, 100_000, 300  # of training, each at most, and epochs
 _KEYS = (
     "data.transform",
     "model.length",
@@ -19,6 +19,7 @@ _KEYS = (
     "ensemble.differences",
     "ensemble.lengths",
     "ensemble.members",
+    "ensemble.combine",
     "batch_size",
     "epochs",
     "eval_epochs",
@@ -51,16 +52,22 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     shortest = min(map(len, train))
     positive = all((v > 0).all() for v in table.values)
     length, views = _views(shortest, season, positive)
+    members = _MEMBERS * len(views)
+    if "ensemble.members" in given:
+        members = config.ensemble.members
+        most = (n for n in range(len(views), 1, -1) if members % n == 0 and members >= 2 * n)
+        views = views[: next(most, 1)]
     windows = sum(len(v) - length for v in train)
     batch = int(2 ** np.clip(np.round(np.log2(windows / 24)), 3, 8))
-    epochs = float(np.clip(round(_STEPS * batch / windows), 5, _MOST))
+    epochs = float(np.clip(round(min(_STEPS * batch, _WINDOWS) / windows), 5, _MOST))
     values = (
         views[0][0],
         length,
         tuple(transform for transform, _ in views),
         tuple(lags for _, lags in views),
         (length,) * len(views),
-        _MEMBERS * len(views),
+        members,
+        "stacked" if members > 1 else "mean",
         batch,
         epochs if not given & {"steps", "epochs"} else config.epochs,
         epochs,
@@ -68,6 +75,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     )
     put(config, dict(zip(_KEYS, values, strict=True)), given)
     rows, period, e = min(map(len, table.values)), table.frequency.name, config.ensemble
+    if e.combine != "stacked":
+        return ""
     return (
         f"{len(table.names)} series, {rows:,} rows or more by {period}, season {season}: an "
         f"autoregression and {e.members} networks of {max(1, len(e.differences))} kinds, weighed by their "
@@ -80,12 +89,11 @@ def _views(rows, season, positive):
     rows."""
     length = season + 1 if season >= 12 else 2 * season if season > 1 else 10
     length = min(length, _LONGEST, max(2, rows // 4))
-    values = (
-        [("none", (season,)), ("none", (1,)), ("none", ())]
-        if season > 1
-        else [("none", (1,)), ("none", ())]
-    )
-    logs = [("log", (season,)), ("log", (1, season))] if season > 1 else [("log", (1,))]
-    views = logs * positive + values
-    fits = [view for view in views if sum(view[1]) + length + 8 <= 0.6 * rows]
-    return length, fits or [("none", ())]
+
+    def fits(lags):
+        return sum(lags) + length + 8 <= 0.6 * rows
+
+    values = [lags for lags in ((season,), (1,), ()) if season > 1 or lags != (season,)]
+    logs = [lags for lags in ((season,), (1, season)) if season > 1 and fits(lags)] or [(1,)]
+    views = [("log", lags) for lags in logs if positive] + [("none", lags) for lags in values]
+    return length, [view for view in views if fits(view[1])] or [("none", ())]

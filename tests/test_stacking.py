@@ -1,0 +1,249 @@
+"""Series of one's own: an autoregression whose order the data choose, and the weights of candidates."""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import train
+from zoo import cli, predict
+from zoo import config as configs
+from zoo.data.errors import DataError
+from zoo.data.series import calendar
+from zoo.data.series.read import named
+from zoo.runs.load import load
+from zoo.tasks.forecasting import candidates, combination, linear, own
+from zoo.tasks.forecasting.combination import Combination
+
+ROOT = Path(__file__).parent.parent
+AIRLINE = named("airline").values[0]
+
+
+def series(length, seed=0):
+    """An autoregression of order 2 around 50."""
+    noise, y = np.random.default_rng(seed).normal(size=length + 50), np.zeros(length + 50)
+    for t in range(2, len(y)):
+        y[t] = 1.2 * y[t - 1] - 0.5 * y[t - 2] + noise[t]
+    return 50 + y[50:]
+
+
+def test_the_order_and_the_weights_of_an_autoregression_are_found():
+    model = linear.fit(series(3000), 1)
+    assert 2 <= len(model.weights) <= 4
+    np.testing.assert_allclose(model.weights[:2], [1.2, -0.5], atol=0.06)
+
+
+def test_seasonal_differences_and_logarithms_are_chosen_for_the_airline():
+    model = linear.fit(AIRLINE[:96], 12)
+    assert model.logs and model.difference == 12
+    assert len(model.weights) == model.order + 12
+
+
+@pytest.mark.parametrize("values", [series(60), AIRLINE])
+def test_forecasts_are_the_equation_step_by_step(values):
+    model = linear.fit(values, 12, (25.0,))
+    z = np.log(values) if model.logs else values
+    waves = [k for _, k in model.pairs]
+    for origin, row in zip(
+        (40, 50), linear.forecasts(model, values, np.array([40, 50]), 5), strict=True
+    ):
+        past = list(z[:origin])
+        for h in range(5):
+            value = model.constant + sum(w * past[-j] for j, w in enumerate(model.weights, 1))
+            for i, (period, k) in enumerate(model.pairs):
+                angle = 2 * np.pi * k * (origin + h) / period
+                value += model.waves[i] * np.cos(angle) + model.waves[i + len(waves)] * np.sin(
+                    angle
+                )
+            past.append(value)
+        np.testing.assert_allclose(row, past[origin:], rtol=1e-9)
+
+
+def test_a_year_in_daily_data_is_found_where_there_are_enough_of_them():
+    t = np.arange(1500)
+    noise = np.random.default_rng(1).normal(size=len(t))
+    values = 10 * np.cos(2 * np.pi * t / 365.25) + noise
+    seasons = linear.long_seasons(calendar.frequency("day"))
+    assert linear.fit(values, 7, seasons).pairs[0] == (365.25, 1)
+    assert linear.fit(values[:600], 7, seasons).pairs == ()
+    assert linear.long_seasons(calendar.frequency("hour")) == (168, 8766)
+    assert linear.long_seasons(calendar.frequency("month")) == ()
+
+
+def test_an_autoregression_of_some_rows_does_not_see_the_others():
+    values, model = series(80), linear.fit(series(80), 1)
+    use = np.ones(80, bool)
+    use[30:40] = False
+    rows = np.arange(model.order, 80)
+    rows = rows[use[rows]]
+    design = np.stack(
+        [np.ones(len(rows)), *(values[rows - j] for j in range(1, model.order + 1))], 1
+    )
+    wanted = np.linalg.lstsq(design, values[rows], rcond=None)[0]
+    got = linear.refit(model, values, use)
+    np.testing.assert_allclose([got.constant, *got.weights], wanted, rtol=1e-8)
+
+
+@pytest.mark.parametrize("values", [np.ones(50), np.arange(3.0), np.zeros(0)])
+def test_a_series_that_teaches_nothing_has_no_autoregression(values):
+    assert linear.fit(values, 12) is None
+
+
+def test_weights_are_the_best_of_a_grid():
+    errors = np.random.default_rng(0).normal(size=(3, 200)) * [[1.0], [1.5], [0.8]]
+    errors[2] += 0.4 * errors[0]
+    got = combination.best_weights(errors, 3.0)
+
+    def value(w):
+        w = np.array(w)
+        return np.sum((w @ errors) ** 2) + 3 * np.mean(errors**2) * np.sum((w - 1 / 3) ** 2)
+
+    grid = [(a, b, 1 - a - b) for a, b in product(np.linspace(0, 1, 101), repeat=2) if a + b <= 1]
+    assert got.min() >= 0 and got.sum() == pytest.approx(1)
+    assert value(got) <= min(map(value, grid)) * (1 + 1e-6)
+
+
+def test_a_candidate_that_is_always_wrong_has_no_weight_and_one_without_forecasts_neither():
+    rng = np.random.default_rng(0)
+    actual = rng.normal(size=(300, 3))
+    each = np.stack([actual + rng.normal(size=actual.shape) * s for s in (0.1, 5.0)])
+    lacking = np.full((1, *actual.shape), np.nan)
+    found = combination.fit(("good", "bad", "none"), np.concatenate([each, lacking]), actual)
+    assert found.weights[:, 0].min() > 0.9 and not found.weights[:, 2].any()
+    assert found.errors[0, 0] == pytest.approx(0.1, rel=0.2) and np.isnan(found.errors[0, 2])
+    one = combination.fit(("a", "b"), each[:, :, :1], actual[:, :1])
+    np.testing.assert_array_equal(one.weights[0], one.weights[1])
+
+
+def test_what_is_not_there_leaves_its_weight_to_the_others():
+    c = Combination(("a", "b", "c"), np.array([[0.5, 0.5, 0.0], [0.2, 0.8, 0.0]]), np.ones((2, 3)))
+    z = np.array([[[1.0, 1.0]], [[3.0, 3.0]], [[9.0, 9.0]]])
+    np.testing.assert_allclose(combination.combine(c, z), [[2.0, 2.6]])
+    z[1] = np.nan
+    np.testing.assert_allclose(combination.combine(c, z), [[1.0, 1.0]])
+    z[0] = np.nan
+    np.testing.assert_allclose(combination.combine(c, z), [[9.0, 9.0]])
+
+
+def test_folds_are_stretches_and_about_equally_large():
+    origins = np.stack([np.zeros(400, int), np.arange(20, 420)], axis=1)
+    folds = candidates.folds(origins, 4, 12, 0)
+    assert np.bincount(folds).min() > 60 and len(np.bincount(folds)) == 4
+    assert np.sum(folds[1:] != folds[:-1]) < 30
+    np.testing.assert_array_equal(folds, candidates.folds(origins, 4, 12, 0))
+
+
+def test_a_combination_is_kept_and_a_damaged_one_is_named(tmp_path):
+    c = Combination(
+        ("a", "b"), np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([[1.0, np.nan], [2.0, 3.0]])
+    )
+    combination.save(c, tmp_path)
+    got = combination.load(tmp_path)
+    assert got.names == c.names
+    np.testing.assert_array_equal(got.weights, c.weights)
+    np.testing.assert_array_equal(got.errors, c.errors)
+    for text in (
+        "{",
+        '{"names": ["a"]}',
+        '{"names": ["a"], "weights": [[1]], "errors": [[1], [1]]}',
+    ):
+        (tmp_path / "combination.json").write_text(text)
+        with pytest.raises(DataError, match="is damaged"):
+            combination.load(tmp_path)
+    (tmp_path / "combination.json").unlink()
+    assert combination.load(tmp_path) is None
+
+
+def csv_of(path, values, start="2001-01"):
+    months = np.datetime64(start) + np.arange(len(values))
+    path.write_text(
+        "month,v\n" + "".join(f"{m},{v}\n" for m, v in zip(months, values, strict=True))
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "transforms"),
+    [
+        (AIRLINE, {"log", "none"}),
+        (AIRLINE - 300, {"none"}),
+        (series(20), {"none"}),
+        (series(40), {"log", "none"}),
+    ],
+)
+def test_candidates_follow_from_the_series(tmp_path, values, transforms):
+    c = configs.load(str(ROOT / "configs/forecast.py"))
+    c.data.path = str(csv_of(tmp_path / "a.csv", values))
+    said = own.settle(c, {"batch_size"})
+    assert set(c.ensemble.transforms) == transforms and c.batch_size == 32
+    assert len(c.ensemble.transforms) == len(c.ensemble.differences) == len(c.ensemble.lengths)
+    assert f"{c.ensemble.members} networks of {len(c.ensemble.lengths)} kinds" in said
+    assert c.ensemble.members == 4 * len(c.ensemble.lengths)
+
+
+def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
+    file, run = csv_of(tmp_path / "a.csv", AIRLINE), tmp_path / "run"
+    argv = ["train.py", f"--config={ROOT / 'configs/forecast.py'}", f"--config.data.path={file}"]
+    argv += [f"--run={run}", "--config.epochs=2", "--config.model.hidden=4", "--config.horizon=3"]
+    argv += ["--config.baselines=naive"]
+    assert cli.run(train.main, argv) == 0
+    out, err = capsys.readouterr()
+    assert "an autoregression and 20 networks of 5 kinds" in err
+    assert "autoregression" in out and "weight ahead" in out
+    _, params, task = load(run)
+    record = json.loads((run / "combination.json").read_text())
+    assert np.sum(record["weights"], axis=1) == pytest.approx([1, 1])
+    # What networks of a view and the autoregression say, by those weights.
+    u = task.forecasts(params, task.origins("test"), 3)
+    each = candidates.forecasts(task.views, task.origins("test"), u, task.table, task._linear)
+    wanted = combination.combine(task.combination, each)
+    np.testing.assert_allclose(task.backtest(params, "test").z, wanted)
+    assert each.shape[0] == 6 and np.isfinite(each).all()
+    assert cli.run(predict.main, ["predict", f"--run={run}", "--horizon=4"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 4 and all(row["lower"] > 0 for row in rows)
+    # A run that has begun keeps its candidates.
+    (run / "result.json").unlink()
+    assert cli.run(train.main, argv) == 0
+
+
+def test_the_folds_of_an_origin_are_what_its_network_did_not_train_on(tmp_path):
+    c = configs.load(str(ROOT / "configs/forecast.py"))
+    c.data.path = str(csv_of(tmp_path / "a.csv", AIRLINE))
+    own.settle(c, set())
+    from zoo import tasks
+
+    task = tasks.make(c)
+    views = len(task.views)
+    for member in range(c.ensemble.members):
+        left_out = task._kept[member] == 0
+        assert left_out[task._folds == member // views].all()
+        able = task._train[:, 1] >= task.views[member % views].need
+        assert not left_out[(task._folds != member // views) & able].any()
+
+
+def test_mistakes_are_told(tmp_path, capsys):
+    file = csv_of(tmp_path / "a.csv", AIRLINE)
+
+    def error(*keys):
+        argv = [
+            "train.py",
+            f"--config={ROOT / 'configs/forecast.py'}",
+            f"--config.data.path={file}",
+        ]
+        argv += [f"--run={tmp_path / 'run'}", *(f"--config.{key}" for key in keys)]
+        assert cli.run(train.main, argv) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        return line
+
+    assert "ensemble.combine=best" in error("ensemble.combine=best")
+    assert "each none or log" in error("ensemble.transforms=('root',)")
+    differences = "ensemble.differences=((1,),(2,),(3,))"
+    assert "needs two members or more of each of 3 view(s)" in error(
+        "ensemble.members=3", differences
+    )
+    assert "need --config.ensemble.combine=stacked" in error(
+        "ensemble.combine=mean", "ensemble.transforms=('log','none')"
+    )
