@@ -197,8 +197,8 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     assert np.sum(record["weights"], axis=1) == pytest.approx([1, 1])
     # What networks of a view and the autoregression say, by those weights.
     u = task.forecasts(params, task.origins("test"), 3)
-    each = candidates.forecasts(task.views, task.origins("test"), u, task.table, task._linear)
-    wanted = combination.combine(task.combination, each)
+    each = candidates.forecasts(task.views, task.origins("test"), u, task.table, task.stack.linear)
+    wanted = combination.combine(task.stack.combination, each)
     np.testing.assert_allclose(task.backtest(params, "test").z, wanted)
     assert each.shape[0] == 6 and np.isfinite(each).all()
     assert cli.run(predict.main, ["predict", f"--run={run}", "--horizon=4"]) == 0
@@ -219,9 +219,9 @@ def test_the_folds_of_an_origin_are_what_its_network_did_not_train_on(tmp_path):
     views = len(task.views)
     for member in range(c.ensemble.members):
         left_out = task._kept[member] == 0
-        assert left_out[task._folds == member // views].all()
-        able = task._train[:, 1] >= task.views[member % views].need
-        assert not left_out[(task._folds != member // views) & able].any()
+        assert left_out[task.stack.folds == member // views].all()
+        able = task.training_origins[:, 1] >= task.views[member % views].need
+        assert not left_out[(task.stack.folds != member // views) & able].any()
 
 
 def test_mistakes_are_told(tmp_path, capsys):

@@ -1,5 +1,7 @@
 """What a stacked forecast is made of: the members of each view, and a linear autoregression."""
 
+from functools import cached_property
+
 import numpy as np
 
 from zoo.data.series import frames
@@ -7,6 +9,56 @@ from zoo.data.series.table import Table
 from zoo.tasks.forecasting import combination, linear
 from zoo.tasks.forecasting.combination import Combination
 from zoo.tasks.forecasting.linear import Linear
+
+
+class Stack:
+    """The candidates of a task, and the combination of them once it is known.
+
+    ``task`` has views, table, frame, config and ``training_origins``.
+    """
+
+    def __init__(self, task):
+        self._task = task
+        self.combination: Combination | None = None
+
+    @cached_property
+    def folds(self) -> np.ndarray:
+        """(n,) the fold of each origin of training: network i of a view leaves fold i out."""
+        c = self._task.config
+        count = c.ensemble.members // len(self._task.views)
+        return folds(self._task.training_origins, count, c.horizon, c.seed)
+
+    @cached_property
+    def linear(self) -> list[Linear | None]:
+        """The autoregression of each series on its training part."""
+        table, horizon = self._task.table, self._task.config.horizon
+        seasons = linear.long_seasons(table.frequency)
+        ends, season = self._task.frame.ends[:, 0], table.frequency.season
+        parts = [v[:end] for v, end in zip(table.values, ends, strict=True)]
+        return [linear.fit(part, season, seasons, horizon) for part in parts]
+
+    def weigh(self, u: np.ndarray) -> None:
+        """Finds the combination, by forecasts u (members, n, H) from the origins of training: each counts
+        where a network had not seen what came."""
+        task, frame = self._task, self._task.frame
+        origins = task.training_origins
+        each = forecasts(task.views, origins, u, task.table, self.linear, self.folds)
+        actual = frames.actual(frame, origins, u.shape[2], "train")
+        e, scale = task.config.ensemble, frame.scale[origins[:, 0], None]
+        label = names(task.views, e.differences or (task.config.data.difference,))
+        self.combination = combination.fit(label, each / scale, actual / scale)
+
+    def combined(
+        self,
+        views: list[frames.View],
+        origins: np.ndarray,
+        u: np.ndarray,
+        table: Table,
+        folds: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """z (n, H) of all candidates, for the arguments see ``forecasts``."""
+        each = forecasts(views, origins, u, table, self.linear, folds)
+        return combination.combine(self.combination, each)
 
 
 def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
@@ -18,15 +70,6 @@ def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
         seen += "logarithms" if view.frame.logs else "values"
         each.append(f"networks on {seen}, {view.length} back")
     return (*each, "autoregression")
-
-
-def fit_linear(table: Table, frame: frames.Frame, horizon: int) -> list[Linear | None]:
-    """The autoregression of each series on its training part, for so many steps ahead."""
-    seasons = linear.long_seasons(table.frequency)
-    ends = frame.ends[:, 0]
-    season = table.frequency.season
-    parts = [v[:end] for v, end in zip(table.values, ends, strict=True)]
-    return [linear.fit(part, season, seasons, horizon) for part in parts]
 
 
 def forecasts(
@@ -76,18 +119,6 @@ def folds(origins: np.ndarray, count: int, horizon: int, seed: int) -> np.ndarra
     blocks = -(-last // width)
     order = np.random.default_rng(seed).permutation(blocks) % count
     return order[origins[:, 1] // width]
-
-
-def fit(
-    label: tuple[str, ...],
-    each: np.ndarray,
-    frame: frames.Frame,
-    origins: np.ndarray,
-    actual: np.ndarray,
-) -> Combination:
-    """The combination of candidates ``each`` (K, n, H), by what came, ``actual`` (n, H), both z."""
-    scale = frame.scale[origins[:, 0], None]
-    return combination.fit(label, each / scale, actual / scale)
 
 
 def _as_in(frame, z, logs):

@@ -240,8 +240,8 @@ def summary(metrics: dict[str, float], backtest: Backtest) -> str:
 def write(task, params, evaluated: Evaluation, run: Path) -> None:
     """Writes predictions.csv, backtest.csv, residuals.npy, summary.txt and plots."""
     shown = evaluated.shown
-    if task.combination:
-        combination.save(task.combination, run)
+    if task.stack:
+        combination.save(task.stack.combination, run)
     residuals = shown["residuals"] if "residuals" in shown else task.residuals(params)
     buffer = io.BytesIO()
     np.save(buffer, residuals)
@@ -257,8 +257,8 @@ def write(task, params, evaluated: Evaluation, run: Path) -> None:
         rows = _rows(test, residuals, shown["baselines"])
         write_bytes(run / "backtest.csv", to_csv(rows).encode())
         text = summary(evaluated.metrics, test)
-        if task.combination:
-            text += "\n" + "\n".join(_aligned(combination.words(task.combination))) + "\n"
+        if task.stack:
+            text += "\n" + "\n".join(_aligned(combination.words(task.stack.combination))) + "\n"
         write_bytes(run / "summary.txt", text.encode())
     plots.draw(task, shown | {"residuals": residuals}, predictions, run)
 

@@ -11,7 +11,7 @@ from zoo.config import flatten, put
 
 _MEMBERS = 4  # networks of each view
 _LONGEST = 28  # values that a network reads, at most
-_STEPS, _WINDOWS, _MOST = 3000, 100_000, 300  # of training, each at most, and epochs
+_STEPS, _WINDOWS, _MOST = 3000, 60_000, 300  # of training, each at most, and epochs
 _KEYS = (
     "data.transform",
     "model.length",

@@ -30,7 +30,8 @@ from zoo.data.series import calendar, frames, read
 from zoo.data.series.table import Table, digest, first_rows, load_table, save_table
 from zoo.models import Forecaster
 from zoo.models.stack import penalised
-from zoo.tasks.forecasting import candidates, combination, evaluation, limits
+from zoo.tasks.forecasting import combination, evaluation, limits
+from zoo.tasks.forecasting.candidates import Stack
 from zoo.tasks.forecasting.config import check
 from zoo.tasks.forecasting.losses import ERRORS
 from zoo.tasks.protocol import Evaluation, Sum, Task
@@ -45,14 +46,16 @@ class ForecastingTask(Task):
         """The series are read when they are first needed. Raises UserError for keys out of range."""
         check(config)
         self.config = config
-        self.combination = None  # of candidates, once it is known
+        self.stack = Stack(self) if config.ensemble.combine == "stacked" else None
+        self._made = None  # forecasts of training, and of which parameters
 
     @classmethod
     def rebuild(cls, config: ConfigDict, run: Path) -> "ForecastingTask":
         """The task of a run, with the series that it was trained on; nothing else is read."""
         task = cls(config)
         task.table = load_table(run / "series.npz")
-        task.combination = combination.load(run)
+        if task.stack:
+            task.stack.combination = combination.load(run)
         return task
 
     @property
@@ -130,13 +133,13 @@ class ForecastingTask(Task):
         return self.model.carry(c.batch_size) if c.model.stateful else ()
 
     def steps_per_epoch(self, split):
-        return -(-len(self._train) // self.config.batch_size)
+        return -(-len(self.training_origins) // self.config.batch_size)
 
     def tokens_per_step(self):
         return self.config.batch_size * max(1, self.members)
 
     def data(self, split):
-        origins = self._train
+        origins = self.training_origins
         new = np.append(True, origins[1:, 0] != origins[:-1, 0])
         data = self._arrays(self.views) | {"origins": origins, "new": new}
         if self._kept is not None:
@@ -144,7 +147,7 @@ class ForecastingTask(Task):
         return data
 
     def order(self, split, epoch):
-        n, size = len(self._train), self.config.batch_size
+        n, size = len(self.training_origins), self.config.batch_size
         order = jnp.arange(n, dtype=jnp.int32)
         if not self.config.model.stateful:
             order = jax.random.permutation(random.key(self.config.seed, "data", epoch), order)
@@ -190,8 +193,8 @@ class ForecastingTask(Task):
         that make intervals, and "baselines", their forecasts."""
         if not len(self.origins(split)):
             return Evaluation({}, {})
-        if self._stacked and split != "valid":
-            self.combination = self._weighed(params)
+        if self.stack and split != "valid":
+            self.stack.weigh(self._on_training(params))
         backtest = self.backtest(params, split)
         if split == "train":
             return Evaluation({"train_rmse": backtest.scores()["train_rmse"]}, {split: backtest})
@@ -210,7 +213,10 @@ class ForecastingTask(Task):
     def backtest(self, params, split: str) -> evaluation.Backtest:
         """The forecasts of a split from every origin in it, beside what came."""
         origins = self.origins(split)
-        u = self.forecasts(params, origins, self.config.horizon)
+        if split == "train" and self.config.model.horizon == 1:  # those are the origins of training
+            u = self._on_training(params)
+        else:
+            u = self.forecasts(params, origins, self.config.horizon)
         skip = self.config.data.skip_last
         source = (self.config.model.length, skip) if skip else None
         z = self._combined(self.views, origins, u, self.table)
@@ -244,14 +250,19 @@ class ForecastingTask(Task):
         """((m,) series, (m, H) residuals) on what was not trained on, before the test part."""
         held_out = self.config.ensemble.holdout
         split = "valid" if len(self.origins("valid")) and not held_out else "train"
-        origins = self.origins(split, self.config.model.horizon if split == "train" else 1)
-        u = self.forecasts(params, origins, self.config.horizon)
-        errors = frames.actual(self.frame, origins, u.shape[2], split)
-        if self._stacked:
-            z = self._combined(self.views, origins, u, self.table, self._folds)
+        train = split == "train"
+        origins = self.training_origins if train else self.origins(split)
+        u = (
+            self._on_training(params)
+            if train
+            else self.forecasts(params, origins, self.config.horizon)
+        )
+        if self.stack:
+            folds = self.stack.folds if train else None
+            z = self._combined(self.views, origins, u, self.table, folds)
         else:
             z = frames.combine(self.views, origins, u, self._kept == 0 if held_out else None)
-        errors -= z
+        errors = frames.actual(self.frame, origins, u.shape[2], split) - z
         return origins[:, 0], errors / self.frame.scale[origins[:, 0], None]
 
     def predict(
@@ -318,33 +329,15 @@ class ForecastingTask(Task):
 
     def _combined(self, views, origins, u, table, folds=None):
         """z (n, H) of forecasts u (members, n, H): their mean, or with the autoregression by weights."""
-        if not self.combination:
-            return frames.combine(views, origins, u)
-        each = candidates.forecasts(views, origins, u, table, self._linear, folds)
-        return combination.combine(self.combination, each)
+        if self.stack:
+            return self.stack.combined(views, origins, u, table, folds)
+        return frames.combine(views, origins, u)
 
-    def _weighed(self, params):
-        """The weights of the candidates, by what they had not seen of the training part."""
-        origins = self._train
-        u = self.forecasts(params, origins, self.config.horizon)
-        each = candidates.forecasts(self.views, origins, u, self.table, self._linear, self._folds)
-        actual = frames.actual(self.frame, origins, u.shape[2], "train")
-        e = self.config.ensemble
-        names = candidates.names(self.views, e.differences or (self.config.data.difference,))
-        return candidates.fit(names, each, self.frame, origins, actual)
-
-    @cached_property
-    def _folds(self):
-        count = self.config.ensemble.members // len(self.views)
-        return candidates.folds(self._train, count, self.config.horizon, self.config.seed)
-
-    @cached_property
-    def _linear(self):
-        return candidates.fit_linear(self.table, self.frame, self.config.horizon)
-
-    @property
-    def _stacked(self):
-        return self.config.ensemble.combine == "stacked"
+    def _on_training(self, params):
+        """u (members, n, H) from the origins of training, made once for the same parameters."""
+        if self._made is None or self._made[0] is not params:
+            self._made = params, self.forecasts(params, self.training_origins, self.config.horizon)
+        return self._made[1]
 
     @partial(jax.jit, static_argnums=(0, 4))
     def _roll(self, params, data, origins, horizon):
@@ -412,20 +405,21 @@ class ForecastingTask(Task):
         """(members, n) 1 where a member trains on a window, 0 where it is held out, or where its view
         does not reach back far enough; None for all."""
         e = self.config.ensemble
-        if not e.holdout and self._alike and not self._stacked:
+        if not e.holdout and self._alike and not self.stack:
             return None
         key = random.key(self.config.seed, "data", 2**31 - 1)
-        shape = (e.members, len(self._train))
-        if self._stacked:
+        shape = (e.members, len(self.training_origins))
+        if self.stack:
             mine = np.arange(e.members)[:, None] // len(self.views)
-            kept = (self._folds != mine).astype(np.float32)
+            kept = (self.stack.folds != mine).astype(np.float32)
         else:
             kept = np.asarray(jax.random.bernoulli(key, 1 - e.holdout, shape), np.float32)
         needs = np.resize([view.need for view in self.views], e.members)
-        return kept * (self._train[:, 1] >= needs[:, None])
+        return kept * (self.training_origins[:, 1] >= needs[:, None])
 
     @cached_property
-    def _train(self):
+    def training_origins(self):
+        """The origins of training, (n, 2)."""
         return self.origins("train", self.config.model.horizon)
 
     def _windows(self, data, origins, view):
