@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import train
-from zoo import cli, predict
+from zoo import cli, predict, tasks
 from zoo import config as configs
 from zoo.data.errors import DataError
 from zoo.data.series import calendar
@@ -94,11 +94,12 @@ def test_a_series_that_teaches_nothing_has_no_autoregression(values):
 def test_weights_are_the_best_of_a_grid():
     errors = np.random.default_rng(0).normal(size=(3, 200)) * [[1.0], [1.5], [0.8]]
     errors[2] += 0.4 * errors[0]
-    got = combination.best_weights(errors, 3.0)
+    prior = np.array([0.25, 0.25, 0.5])
+    got = combination.best_weights(errors, prior, 30.0)
 
     def value(w):
         w = np.array(w)
-        return np.sum((w @ errors) ** 2) + 3 * np.mean(errors**2) * np.sum((w - 1 / 3) ** 2)
+        return np.sum((w @ errors) ** 2) + 30 * np.mean(errors**2) * np.sum((w - prior) ** 2)
 
     grid = [(a, b, 1 - a - b) for a, b in product(np.linspace(0, 1, 101), repeat=2) if a + b <= 1]
     assert got.min() >= 0 and got.sum() == pytest.approx(1)
@@ -125,14 +126,6 @@ def test_what_is_not_there_leaves_its_weight_to_the_others():
     np.testing.assert_allclose(combination.combine(c, z), [[1.0, 1.0]])
     z[0] = np.nan
     np.testing.assert_allclose(combination.combine(c, z), [[9.0, 9.0]])
-
-
-def test_folds_are_stretches_and_about_equally_large():
-    origins = np.stack([np.zeros(400, int), np.arange(20, 420)], axis=1)
-    folds = candidates.folds(origins, 4, 12, 0)
-    assert np.bincount(folds).min() > 60 and len(np.bincount(folds)) == 4
-    assert np.sum(folds[1:] != folds[:-1]) < 30
-    np.testing.assert_array_equal(folds, candidates.folds(origins, 4, 12, 0))
 
 
 def test_a_combination_is_kept_and_a_damaged_one_is_named(tmp_path):
@@ -197,7 +190,10 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     assert np.sum(record["weights"], axis=1) == pytest.approx([1, 1])
     # What networks of a view and the autoregression say, by those weights.
     u = task.forecasts(params, task.origins("test"), 3)
-    each = candidates.forecasts(task.views, task.origins("test"), u, task.table, task.stack.linear)
+    full = np.arange(4)[:, None] >= 2
+    full = np.broadcast_to(full, (4, u.shape[1]))
+    at = task.views, task.origins("test")
+    each = candidates.forecasts(*at, u, task.table, task.stack.linear, full)
     wanted = combination.combine(task.stack.combination, each)
     np.testing.assert_allclose(task.backtest(params, "test").z, wanted)
     assert each.shape[0] == 6 and np.isfinite(each).all()
@@ -209,19 +205,29 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     assert cli.run(train.main, argv) == 0
 
 
-def test_the_folds_of_an_origin_are_what_its_network_did_not_train_on(tmp_path):
+def test_scouts_do_not_train_on_what_they_are_judged_by(tmp_path):
     c = configs.load(str(ROOT / "configs/forecast.py"))
     c.data.path = str(csv_of(tmp_path / "a.csv", AIRLINE))
     own.settle(c, set())
-    from zoo import tasks
-
     task = tasks.make(c)
-    views = len(task.views)
+    views, late = len(task.views), task.training_origins[:, 1] >= task.stack.cuts[0]
+    assert 0.25 < late.mean() < 0.45
     for member in range(c.ensemble.members):
         left_out = task._kept[member] == 0
-        assert left_out[task.stack.folds == member // views].all()
         able = task.training_origins[:, 1] >= task.views[member % views].need
-        assert not left_out[(task.stack.folds != member // views) & able].any()
+        scout = member // views < 2
+        assert left_out[late].all() == scout and not left_out[able & ~late].any()
+    u = np.zeros((c.ensemble.members, len(late), 2))
+    u[: 2 * views] = np.nan  # nothing of what scouts say is in a forecast
+    task.stack.combination = Combination(("a",) * 6, np.full((2, 6), 1 / 6), np.ones((2, 6)))
+    z = task.stack.combined(
+        task.views, task.training_origins, np.nan_to_num(u, nan=1e6), task.table
+    )
+    assert np.nanmax(z) < 1e3
+    scouted = task.stack.combined(
+        task.views, task.training_origins, u * 0, task.table, scouted=True
+    )
+    np.testing.assert_array_equal(np.isfinite(scouted[:, 0]), late)
 
 
 def test_mistakes_are_told(tmp_path, capsys):

@@ -1,4 +1,10 @@
-"""What a stacked forecast is made of: the members of each view, and a linear autoregression."""
+"""What a stacked forecast is made of: the members of each view, and a linear autoregression.
+
+Half of the members of a view are scouts: they do not train on the last part of the training part. What they
+and an autoregression of the rows before forecast there, from rolling origins, gives the weights and the
+intervals: models of a trend are judged by how they go on with it. The other members train on all of it, and
+are what forecasts.
+"""
 
 from functools import cached_property
 
@@ -9,6 +15,8 @@ from zoo.data.series.table import Table
 from zoo.tasks.forecasting import combination, linear
 from zoo.tasks.forecasting.combination import Combination
 from zoo.tasks.forecasting.linear import Linear
+
+_SCOUTED = 0.3  # of the training part
 
 
 class Stack:
@@ -21,12 +29,24 @@ class Stack:
         self._task = task
         self.combination: Combination | None = None
 
+    @property
+    def scouts(self) -> int:
+        """How many members of each view are scouts: the first ones."""
+        return self._task.config.ensemble.members // len(self._task.views) // 2
+
     @cached_property
-    def folds(self) -> np.ndarray:
-        """(n,) the fold of each origin of training: network i of a view leaves fold i out."""
-        c = self._task.config
-        count = c.ensemble.members // len(self._task.views)
-        return folds(self._task.training_origins, count, c.horizon, c.seed)
+    def cuts(self) -> np.ndarray:
+        """(series,) the row of each series at which the part that scouts do not train on begins."""
+        return np.round(self._task.frame.ends[:, 0] * (1 - _SCOUTED)).astype(int)
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """(members, n) whether a member trains on the window from an origin of training."""
+        task = self._task
+        series, t = task.training_origins.T
+        late = t + task.config.model.horizon > self.cuts[series]
+        member = np.arange(task.config.ensemble.members) // len(task.views)
+        return (member >= self.scouts)[:, None] | ~late[None]
 
     @cached_property
     def linear(self) -> list[Linear | None]:
@@ -38,11 +58,11 @@ class Stack:
         return [linear.fit(part, season, seasons, horizon) for part in parts]
 
     def weigh(self, u: np.ndarray) -> None:
-        """Finds the combination, by forecasts u (members, n, H) from the origins of training: each counts
-        where a network had not seen what came."""
+        """Finds the combination, by forecasts u (members, n, H) from the origins of training: those of
+        scouts count where they did not train."""
         task, frame = self._task, self._task.frame
         origins = task.training_origins
-        each = forecasts(task.views, origins, u, task.table, self.linear, self.folds)
+        each = self._forecasts(task.views, origins, u, task.table, scouted=True)
         actual = frames.actual(frame, origins, u.shape[2], "train")
         e, scale = task.config.ensemble, frame.scale[origins[:, 0], None]
         label = names(task.views, e.differences or (task.config.data.difference,))
@@ -54,11 +74,26 @@ class Stack:
         origins: np.ndarray,
         u: np.ndarray,
         table: Table,
-        folds: np.ndarray | None = None,
+        scouted: bool = False,
     ) -> np.ndarray:
-        """z (n, H) of all candidates, for the arguments see ``forecasts``."""
-        each = forecasts(views, origins, u, table, self.linear, folds)
+        """z (n, H) of all candidates from origins (n, 2), of which u (members, n, H) is what the networks
+        say. ``scouted``: of scouts, where they did not train; NaN elsewhere."""
+        each = self._forecasts(views, origins, u, table, scouted)
         return combination.combine(self.combination, each)
+
+    def _forecasts(self, views, origins, u, table, scouted=False):
+        late = origins[:, 1] >= self.cuts[origins[:, 0]]
+        members = np.arange(len(u) // len(views))
+        use = (members < self.scouts if scouted else members >= self.scouts)[:, None]
+        use = use & (late | (not scouted))[None]
+        models = self._before if scouted else self.linear
+        return forecasts(views, origins, u, table, models, use)
+
+    @cached_property
+    def _before(self):
+        """The autoregressions of the rows that scouts train on."""
+        each = zip(self.linear, self._task.table.values, self.cuts, strict=True)
+        return [m and linear.refit(m, v, np.arange(len(v)) < cut) for m, v, cut in each]
 
 
 def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
@@ -78,47 +113,26 @@ def forecasts(
     u: np.ndarray,
     table: Table,
     models: list[Linear | None],
-    folds: np.ndarray | None = None,
+    use: np.ndarray,
 ) -> np.ndarray:
     """z (K, n, H) of every candidate from origins (n, 2); NaN where it has none.
 
     u:      (members, n, H) of the networks
     models: the autoregressions of the series
-    folds:  (n,) of origins of the training part: each is then forecast by the network of a view that left
-            that fold out, and by an autoregression that did
+    use:    (members of a view, n) which count where; the autoregression where any does
     """
-    each, count = [], len(u) // len(views)
-    use = None if folds is None else folds == np.arange(count)[:, None]
+    each = []
     for k, view in enumerate(views):
         z = frames.combine([view], origins, u[k :: len(views)], use)
         each.append(_as_in(views[0].frame, z, view.frame.logs))
-    frame, horizon = views[0].frame, u.shape[2]
-    linear_z = np.full((len(origins), horizon), np.nan)
+    last = np.full(u.shape[1:], np.nan)
     for i, (values, model) in enumerate(zip(table.values, models, strict=True)):
-        mine = (origins[:, 0] == i) & (model is not None)
-        mine &= origins[:, 1] >= (len(model.weights) if model else 0)
-        for fold in [None] if folds is None else range(count):
-            rows = np.flatnonzero(mine & (fold is None or folds == fold))
-            if not len(rows):
-                continue
-            one = model
-            if fold is not None:
-                seen = np.arange(len(values)) < frame.ends[i, 0]
-                seen[origins[rows, 1]] = False
-                one = linear.refit(model, values, seen)
-            z = linear.forecasts(one, values, origins[rows, 1], horizon)
-            linear_z[rows] = _as_in(frame, z, model.logs)
-    return np.stack([*each, linear_z])
-
-
-def folds(origins: np.ndarray, count: int, horizon: int, seed: int) -> np.ndarray:
-    """(n,) ints below ``count``: which fold each of the training origins (n, 2) is in. A fold is of whole
-    stretches of rows, so that several steps ahead lie in it too."""
-    last = int(origins[:, 1].max()) + 1
-    width = int(np.clip(last // (4 * count), 1, 2 * horizon))
-    blocks = -(-last // width)
-    order = np.random.default_rng(seed).permutation(blocks) % count
-    return order[origins[:, 1] // width]
+        if model is None:
+            continue
+        rows = (origins[:, 0] == i) & (origins[:, 1] >= len(model.weights)) & use.any(axis=0)
+        z = linear.forecasts(model, values, origins[rows, 1], u.shape[2])
+        last[rows] = _as_in(views[0].frame, z, model.logs)
+    return np.stack([*each, last])
 
 
 def _as_in(frame, z, logs):

@@ -1,8 +1,9 @@
 """Several forecasts as one: which of them count, and how much, by their errors on what they had not seen.
 
 Stacked regression (Wolpert 1992; Breiman 1996): weights of at least 0 that sum to 1 and make the squared
-error of the combination least, with a small penalty for leaving the equal weights, which few rows could not
-justify. One step ahead and further ahead have weights of their own.
+error of the combination least, with a small penalty for leaving what stands before any error is known: half
+for the last candidate, which is the simplest, and half for the others together. One step ahead and further
+ahead have weights of their own.
 """
 
 import json
@@ -16,7 +17,7 @@ from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
 
 _FILE = "combination.json"
-_PENALTY = 3.0  # rows that speak for equal weights
+_PENALTY = 5.0  # rows that speak for what stands before
 
 
 class Combination(NamedTuple):
@@ -49,7 +50,10 @@ def fit(names: tuple[str, ...], forecasts: np.ndarray, actual: np.ndarray) -> Co
             error[able] = np.sqrt(np.mean(off[able][:, rows] ** 2, axis=1))
             # Steps ahead of one origin are no independent rows.
             together = max(1.0, rows.sum() / len(actual))
-            found[able] = best_weights(off[able][:, rows], _PENALTY * together)
+            prior = np.where(
+                np.arange(len(names)) < len(names) - 1, 0.5 / max(1, able[:-1].sum()), 0.5
+            )
+            found[able] = best_weights(off[able][:, rows], prior[able], _PENALTY * together)
         errors.append(error)
         weights.append(found)
     if not weights[1].any():
@@ -57,24 +61,29 @@ def fit(names: tuple[str, ...], forecasts: np.ndarray, actual: np.ndarray) -> Co
     return Combination(tuple(names), np.array(weights), np.array(errors))
 
 
-def best_weights(errors: np.ndarray, penalty: float) -> np.ndarray:
-    """w (K,), w >= 0, sum w = 1, of the least sum over n of (w . errors)^2 + penalty s |w - 1/K|^2, s being
-    the mean square of the errors (K, n); K is small: every choice of those above 0 is tried."""
+def best_weights(errors: np.ndarray, prior: np.ndarray, penalty: float) -> np.ndarray:
+    """w (K,), w >= 0, sum w = 1, of the least sum over n of (w . errors)^2 + penalty s |w - prior|^2, s
+    being the mean square of the errors (K, n); K is small: every choice of those above 0 is tried."""
     k = len(errors)
-    square = errors @ errors.T + penalty * np.mean(errors**2) * np.eye(k)
-    best, least = np.full(k, 1 / k), np.inf
+    pull = penalty * np.mean(errors**2)
+    square = errors @ errors.T + pull * np.eye(k)
+    best, least = prior / prior.sum(), np.inf
     for size in range(1, k + 1):
         for chosen in map(list, combinations(range(k), size)):
             part = square[np.ix_(chosen, chosen)]
             try:
-                solved = np.linalg.solve(part, np.ones(size))
+                both = np.linalg.solve(
+                    part, np.stack([np.ones(size), pull * prior[chosen]], axis=1)
+                )
             except np.linalg.LinAlgError:
                 continue
-            if solved.sum() <= 0 or (solved < 0).any():
+            # Of the least square under the sum: a step along the first that makes the sum 1.
+            solved = both[:, 1] + both[:, 0] * (1 - both[:, 1].sum()) / both[:, 0].sum()
+            if not (solved >= 0).all():
                 continue
             w = np.zeros(k)
-            w[chosen] = solved / solved.sum()
-            value = w @ square @ w
+            w[chosen] = solved
+            value = w @ square @ w - 2 * pull * (w @ prior)
             if value < least:
                 best, least = w, value
     return best

@@ -258,8 +258,7 @@ class ForecastingTask(Task):
             else self.forecasts(params, origins, self.config.horizon)
         )
         if self.stack:
-            folds = self.stack.folds if train else None
-            z = self._combined(self.views, origins, u, self.table, folds)
+            z = self.stack.combined(self.views, origins, u, self.table, scouted=train)
         else:
             z = frames.combine(self.views, origins, u, self._kept == 0 if held_out else None)
         errors = frames.actual(self.frame, origins, u.shape[2], split) - z
@@ -327,10 +326,10 @@ class ForecastingTask(Task):
             u.append(self.forecasts(params, origins, horizon, views)[:, -1])
         return self._combined(views, ends, np.stack(u, axis=1), table)
 
-    def _combined(self, views, origins, u, table, folds=None):
+    def _combined(self, views, origins, u, table):
         """z (n, H) of forecasts u (members, n, H): their mean, or with the autoregression by weights."""
         if self.stack:
-            return self.stack.combined(views, origins, u, table, folds)
+            return self.stack.combined(views, origins, u, table)
         return frames.combine(views, origins, u)
 
     def _on_training(self, params):
@@ -410,8 +409,7 @@ class ForecastingTask(Task):
         key = random.key(self.config.seed, "data", 2**31 - 1)
         shape = (e.members, len(self.training_origins))
         if self.stack:
-            mine = np.arange(e.members)[:, None] // len(self.views)
-            kept = (self.stack.folds != mine).astype(np.float32)
+            kept = self.stack.kept.astype(np.float32)
         else:
             kept = np.asarray(jax.random.bernoulli(key, 1 - e.holdout, shape), np.float32)
         needs = np.resize([view.need for view in self.views], e.members)
