@@ -108,7 +108,7 @@ def test_weights_are_the_best_of_a_grid():
 
 def test_a_candidate_that_is_always_wrong_has_no_weight_and_one_without_forecasts_neither():
     rng = np.random.default_rng(0)
-    actual = rng.normal(size=(300, 3))
+    actual = rng.normal(size=(2000, 3))
     each = np.stack([actual + rng.normal(size=actual.shape) * s for s in (0.1, 5.0)])
     lacking = np.full((1, *actual.shape), np.nan)
     found = combination.fit(("good", "bad", "none"), np.concatenate([each, lacking]), actual)
@@ -196,7 +196,7 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     each = candidates.forecasts(*at, u, task.table, task.stack.linear, full)
     wanted = combination.combine(task.stack.combination, each)
     np.testing.assert_allclose(task.backtest(params, "test").z, wanted)
-    assert each.shape[0] == 6 and np.isfinite(each).all()
+    assert each.shape[0] == 7 and np.isfinite(each).all()
     assert cli.run(predict.main, ["predict", f"--run={run}", "--horizon=4"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 4 and all(row["lower"] > 0 for row in rows)
@@ -219,7 +219,7 @@ def test_scouts_do_not_train_on_what_they_are_judged_by(tmp_path):
         assert left_out[late].all() == scout and not left_out[able & ~late].any()
     u = np.zeros((c.ensemble.members, len(late), 2))
     u[: 2 * views] = np.nan  # nothing of what scouts say is in a forecast
-    task.stack.combination = Combination(("a",) * 6, np.full((2, 6), 1 / 6), np.ones((2, 6)))
+    task.stack.combination = Combination(("a",) * 7, np.full((2, 7), 1 / 7), np.ones((2, 7)))
     z = task.stack.combined(
         task.views, task.training_origins, np.nan_to_num(u, nan=1e6), task.table
     )

@@ -49,13 +49,14 @@ class Stack:
         return (member >= self.scouts)[:, None] | ~late[None]
 
     @cached_property
-    def linear(self) -> list[Linear | None]:
-        """The autoregression of each series on its training part."""
+    def linear(self) -> list[list[Linear | None]]:
+        """The autoregressions of each series on its training part: of each of the two kinds."""
         table, horizon = self._task.table, self._task.config.horizon
         seasons = linear.long_seasons(table.frequency)
         ends, season = self._task.frame.ends[:, 0], table.frequency.season
         parts = [v[:end] for v, end in zip(table.values, ends, strict=True)]
-        return [linear.fit(part, season, seasons, horizon) for part in parts]
+        chosen = [linear.fit(part, season, seasons, horizon) for part in parts]
+        return [chosen, [linear.plain(part, season) for part in parts]]
 
     def weigh(self, u: np.ndarray) -> None:
         """Finds the combination, by forecasts u (members, n, H) from the origins of training: those of
@@ -66,7 +67,7 @@ class Stack:
         actual = frames.actual(frame, origins, u.shape[2], "train")
         e, scale = task.config.ensemble, frame.scale[origins[:, 0], None]
         label = names(task.views, e.differences or (task.config.data.difference,))
-        self.combination = combination.fit(label, each / scale, actual / scale)
+        self.combination = combination.fit(label, each / scale, actual / scale, len(self.linear))
 
     def combined(
         self,
@@ -92,8 +93,12 @@ class Stack:
     @cached_property
     def _before(self):
         """The autoregressions of the rows that scouts train on."""
-        each = zip(self.linear, self._task.table.values, self.cuts, strict=True)
-        return [m and linear.refit(m, v, np.arange(len(v)) < cut) for m, v, cut in each]
+        values = self._task.table.values
+        seen = [np.arange(len(v)) < cut for v, cut in zip(values, self.cuts, strict=True)]
+        return [
+            [m and linear.refit(m, v, s) for m, v, s in zip(models, values, seen, strict=True)]
+            for models in self.linear
+        ]
 
 
 def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
@@ -104,7 +109,7 @@ def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
         seen = f"differences {' and '.join(map(str, lags))} of " if lags else ""
         seen += "logarithms" if view.frame.logs else "values"
         each.append(f"networks on {seen}, {view.length} back")
-    return (*each, "autoregression")
+    return (*each, "autoregression", "autoregression on a season")
 
 
 def forecasts(
@@ -112,27 +117,29 @@ def forecasts(
     origins: np.ndarray,
     u: np.ndarray,
     table: Table,
-    models: list[Linear | None],
+    linears: list[list[Linear | None]],
     use: np.ndarray,
 ) -> np.ndarray:
     """z (K, n, H) of every candidate from origins (n, 2); NaN where it has none.
 
     u:      (members, n, H) of the networks
-    models: the autoregressions of the series
-    use:    (members of a view, n) which count where; the autoregression where any does
+    linears: autoregressions of each series, of several kinds
+    use:    (members of a view, n) which count where; autoregressions where any does
     """
     each = []
     for k, view in enumerate(views):
         z = frames.combine([view], origins, u[k :: len(views)], use)
         each.append(_as_in(views[0].frame, z, view.frame.logs))
-    last = np.full(u.shape[1:], np.nan)
-    for i, (values, model) in enumerate(zip(table.values, models, strict=True)):
-        if model is None:
-            continue
-        rows = (origins[:, 0] == i) & (origins[:, 1] >= len(model.weights)) & use.any(axis=0)
-        z = linear.forecasts(model, values, origins[rows, 1], u.shape[2])
-        last[rows] = _as_in(views[0].frame, z, model.logs)
-    return np.stack([*each, last])
+    for models in linears:
+        last = np.full(u.shape[1:], np.nan)
+        for i, (values, model) in enumerate(zip(table.values, models, strict=True)):
+            if model is None:
+                continue
+            rows = (origins[:, 0] == i) & (origins[:, 1] >= len(model.weights)) & use.any(axis=0)
+            z = linear.forecasts(model, values, origins[rows, 1], u.shape[2])
+            last[rows] = _as_in(views[0].frame, z, model.logs)
+        each.append(last)
+    return np.stack(each)
 
 
 def _as_in(frame, z, logs):

@@ -2,8 +2,8 @@
 
 Stacked regression (Wolpert 1992; Breiman 1996): weights of at least 0 that sum to 1 and make the squared
 error of the combination least, with a small penalty for leaving what stands before any error is known: half
-for the last candidate, which is the simplest, and half for the others together. One step ahead and further
-ahead have weights of their own.
+for the simplest candidates, which come last, and half for the others. One step ahead and further ahead have
+weights of their own.
 """
 
 import json
@@ -34,9 +34,12 @@ class Combination(NamedTuple):
     errors: np.ndarray
 
 
-def fit(names: tuple[str, ...], forecasts: np.ndarray, actual: np.ndarray) -> Combination:
+def fit(
+    names: tuple[str, ...], forecasts: np.ndarray, actual: np.ndarray, simple: int = 1
+) -> Combination:
     """The combination of forecasts (K, n, H) for actual (n, H), both in scales of the series; NaN where
-    there is none. A candidate without forecasts has no weight."""
+    there is none. A candidate without forecasts has no weight. The last ``simple`` ones stand for half
+    before any error is known."""
     weights, errors = [], []
     for steps in (slice(0, 1), slice(1, None)):
         each = forecasts[:, :, steps].reshape(len(names), -1)
@@ -48,17 +51,24 @@ def fit(names: tuple[str, ...], forecasts: np.ndarray, actual: np.ndarray) -> Co
         error, found = np.full(len(names), np.nan), np.zeros(len(names))
         if rows.any():
             error[able] = np.sqrt(np.mean(off[able][:, rows] ** 2, axis=1))
-            # Steps ahead of one origin are no independent rows.
-            together = max(1.0, rows.sum() / len(actual))
-            prior = np.where(
-                np.arange(len(names)) < len(names) - 1, 0.5 / max(1, able[:-1].sum()), 0.5
-            )
-            found[able] = best_weights(off[able][:, rows], prior[able], _PENALTY * together)
+            # The steps ahead of one origin, and of those among them, are no independent rows.
+            width = actual[:, steps].shape[1]
+            penalty = _PENALTY * width * (width + 1) / 2
+            found[able] = best_weights(off[able][:, rows], _prior(able, simple), penalty)
         errors.append(error)
         weights.append(found)
     if not weights[1].any():
         weights[1] = weights[0]
     return Combination(tuple(names), np.array(weights), np.array(errors))
+
+
+def _prior(able, simple):
+    """Of those that are able: half for the simple ones, half for the others."""
+    last = np.arange(len(able)) >= len(able) - simple
+    prior = np.where(last, 0.5 / max(1, (able & last).sum()), 0.5 / max(1, (able & ~last).sum()))[
+        able
+    ]
+    return prior / prior.sum()
 
 
 def best_weights(errors: np.ndarray, prior: np.ndarray, penalty: float) -> np.ndarray:

@@ -58,6 +58,17 @@ def fit(
     return _best(values, season, seasons, logs)
 
 
+def plain(values: np.ndarray, season: int) -> Linear | None:
+    """The autoregression on the last season and one value more, of logarithms where all are positive; None
+    as for ``fit``."""
+    values = np.asarray(values, np.float64)
+    order = min(season + 1, _LONGEST)
+    if len(values) < 2 * order + 3 or np.ptp(values) == 0:
+        return None
+    empty = Linear(np.zeros(0), 0.0, np.zeros(0), (), order, 0, bool((values > 0).all()))
+    return refit(empty, values, np.ones(len(values), bool))
+
+
 def refit(model: Linear, values: np.ndarray, use: np.ndarray) -> Linear:
     """The same kind of autoregression, fitted on the rows of values (T,) where ``use`` (T,)."""
     z = np.log(values) if model.logs else np.asarray(values, np.float64)
