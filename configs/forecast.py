@@ -34,7 +34,7 @@ def get_config(variant="own"):
         c.adapt, c.baselines, c.best.metric = True, "classical", ""
         c.data.update({"test": 0.2, "calendar": True})
         c.model.update({"hidden": 16, "linear": True, "dropout_out": 0.2})
-        c.ensemble.update({"members": 8, "combine": "stacked", "recent": 100})
+        c.ensemble.update({"members": 8, "combine": "stacked", "recent": 50, "gamma": 0.08})
         c.batch_size, c.epochs, c.eval_epochs, c.log_every = 32, 100.0, 100.0, 100
         c.optimizer.update({"learning_rate": 3e-3, "clip_norm": 0.0, "schedule": "cosine"})
         c.optimizer.weight_decay = 1.0

@@ -19,7 +19,7 @@ from zoo.data.series.read import named
 from zoo.data.series.table import Table
 from zoo.errors import UserError
 from zoo.tasks import protocol
-from zoo.tasks.forecasting import baselines, evaluation, scores
+from zoo.tasks.forecasting import baselines, intervals, scores
 from zoo.train import job as jobs
 from zoo.train import loop, plan
 
@@ -105,7 +105,7 @@ def test_scores_by_hand():
 
 def test_half_widths_hold_their_share_and_grow_past_the_last_step():
     residuals = np.random.default_rng(0).normal(size=(2000, 2))
-    widths = evaluation.half_widths(residuals, 0.95, 8)
+    widths = intervals.half_widths(residuals, 0.95, 8)
     assert widths[:2] == pytest.approx([1.96, 1.96], abs=0.1)
     assert widths[7] == pytest.approx(widths[1] * 2)
 

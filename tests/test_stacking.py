@@ -14,7 +14,7 @@ from zoo.data.errors import DataError
 from zoo.data.series import calendar
 from zoo.data.series.read import named
 from zoo.runs.load import load
-from zoo.tasks.forecasting import candidates, combination, linear, own
+from zoo.tasks.forecasting import candidates, combination, intervals, linear, own, theta
 from zoo.tasks.forecasting.combination import Combination
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +89,29 @@ def test_an_autoregression_of_some_rows_does_not_see_the_others():
 @pytest.mark.parametrize("values", [np.ones(50), np.arange(3.0), np.zeros(0)])
 def test_a_series_that_teaches_nothing_has_no_autoregression(values):
     assert linear.fit(values, 12) is None
+
+
+@pytest.mark.parametrize("logs", [False, True])
+def test_the_theta_method_is_its_recursion(logs):
+    model = theta.fit(AIRLINE, 12, logs)
+    assert model.season.sum() == pytest.approx(0, abs=1e-9) and len(model.season) == 12
+    z = np.log(AIRLINE) if logs else AIRLINE
+    level = z[0] - model.season[0]
+    for t in range(1, 50):
+        before = level + model.drift
+        level = before + model.alpha * (z[t] - model.season[t % 12] - before)
+    wanted = [level + model.drift * h + model.season[(49 + h) % 12] for h in range(1, 15)]
+    np.testing.assert_allclose(theta.forecasts(model, AIRLINE, np.array([50]), 14)[0], wanted)
+
+
+def test_theta_finds_a_trend_and_a_season():
+    t = np.arange(80)
+    values = 3 + 0.5 * t + np.array([2.0, -1, -1])[t % 3]
+    model = theta.fit(values, 3, False)
+    np.testing.assert_allclose(model.season, [2, -1, -1], atol=0.05)
+    ahead = theta.forecasts(model, values, np.array([79]), 1)[0, 0]
+    assert ahead == pytest.approx(values[79], abs=0.3)
+    assert theta.fit(np.ones(50), 3, False) is None and theta.fit(values[:7], 3, False) is None
 
 
 def test_weights_are_the_best_of_a_grid():
@@ -193,10 +216,10 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     full = np.arange(4)[:, None] >= 2
     full = np.broadcast_to(full, (4, u.shape[1]))
     at = task.views, task.origins("test")
-    each = candidates.forecasts(*at, u, task.table, task.stack.linear, full)
+    each = candidates.forecasts(*at, u, task.table, task.stack.simple, full)
     wanted = combination.combine(task.stack.combination, each)
     np.testing.assert_allclose(task.backtest(params, "test").z, wanted)
-    assert each.shape[0] == 7 and np.isfinite(each).all()
+    assert each.shape[0] == 8 and np.isfinite(each).all()
     assert cli.run(predict.main, ["predict", f"--run={run}", "--horizon=4"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 4 and all(row["lower"] > 0 for row in rows)
@@ -219,7 +242,7 @@ def test_scouts_do_not_train_on_what_they_are_judged_by(tmp_path):
         assert left_out[late].all() == scout and not left_out[able & ~late].any()
     u = np.zeros((c.ensemble.members, len(late), 2))
     u[: 2 * views] = np.nan  # nothing of what scouts say is in a forecast
-    task.stack.combination = Combination(("a",) * 7, np.full((2, 7), 1 / 7), np.ones((2, 7)))
+    task.stack.combination = Combination(("a",) * 8, np.full((2, 8), 1 / 8), np.ones((2, 8)))
     z = task.stack.combined(
         task.views, task.training_origins, np.nan_to_num(u, nan=1e6), task.table
     )
@@ -253,3 +276,34 @@ def test_mistakes_are_told(tmp_path, capsys):
     assert "need --config.ensemble.combine=stacked" in error(
         "ensemble.combine=mean", "ensemble.transforms=('log','none')"
     )
+
+
+def test_counts_have_no_interval_below_zero(tmp_path, capsys):
+    counts = np.random.default_rng(0).poisson(0.6, 60).astype(float)
+    file, run = csv_of(tmp_path / "a.csv", counts), tmp_path / "run"
+    argv = ["train.py", f"--config={ROOT / 'configs/forecast.py'}", f"--config.data.path={file}"]
+    argv += [f"--run={run}", "--config.epochs=1", "--config.model.hidden=2", "--config.horizon=2"]
+    assert cli.run(train.main, [*argv, "--config.baselines=naive"]) == 0
+    capsys.readouterr()
+    assert cli.run(predict.main, ["predict", f"--run={run}", "--horizon=3"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(0 <= row["lower"] <= row["forecast"] < row["upper"] for row in rows)
+
+
+def test_intervals_widen_after_they_did_not_hold_and_shrink_after_they_did():
+    errors = np.concatenate([np.random.default_rng(0).normal(size=200), np.full(30, 9.0)])[:, None]
+    calm = intervals.following(errors, 100, 0.8, 50)
+    steered = intervals.following(errors, 100, 0.8, 50, gamma=0.1)
+    assert len(calm) == len(steered) == 131
+    early = slice(0, 100)
+    held = np.abs(errors[100:200, 0]) <= steered[early, 0]
+    assert held.mean() == pytest.approx(0.8, abs=0.03)
+    assert steered[106, 0] > calm[106, 0] and steered[130, 0] >= 9
+    # What came after an origin changes nothing of it.
+    other = errors.copy()
+    other[150:] = 0
+    np.testing.assert_array_equal(
+        intervals.following(other, 100, 0.8, 50, gamma=0.1)[:51], steered[:51]
+    )
+    with_gap = np.where(np.arange(230)[:, None] == 120, np.nan, errors)
+    assert np.isfinite(intervals.following(with_gap, 100, 0.8, 50, gamma=0.1)).all()

@@ -1,7 +1,7 @@
-"""What a stacked forecast is made of: the members of each view, and a linear autoregression.
+"""What a stacked forecast is made of: the members of each view, two autoregressions, the Theta method.
 
 Half of the members of a view are scouts: they do not train on the last part of the training part. What they
-and an autoregression of the rows before forecast there, from rolling origins, gives the weights and the
+and the others on the rows before forecast there, from rolling origins, gives the weights and the
 intervals: models of a trend are judged by how they go on with it. The other members train on all of it, and
 are what forecasts.
 """
@@ -12,9 +12,10 @@ import numpy as np
 
 from zoo.data.series import frames
 from zoo.data.series.table import Table
-from zoo.tasks.forecasting import combination, linear
+from zoo.tasks.forecasting import combination, linear, theta
 from zoo.tasks.forecasting.combination import Combination
 from zoo.tasks.forecasting.linear import Linear
+from zoo.tasks.forecasting.theta import Theta
 
 _SCOUTED = 0.3  # of the training part
 
@@ -49,14 +50,25 @@ class Stack:
         return (member >= self.scouts)[:, None] | ~late[None]
 
     @cached_property
-    def linear(self) -> list[list[Linear | None]]:
-        """The autoregressions of each series on its training part: of each of the two kinds."""
+    def simple(self) -> list[list]:
+        """What needs no network, of each kind for each series, fitted on its training part."""
+        return self._fitted(self._task.frame.ends[:, 0])
+
+    @cached_property
+    def _before(self):
+        """The same, fitted on the rows that scouts train on."""
+        return self._fitted(self.cuts)
+
+    def _fitted(self, ends):
         table, horizon = self._task.table, self._task.config.horizon
-        seasons = linear.long_seasons(table.frequency)
-        ends, season = self._task.frame.ends[:, 0], table.frequency.season
-        parts = [v[:end] for v, end in zip(table.values, ends, strict=True)]
-        chosen = [linear.fit(part, season, seasons, horizon) for part in parts]
-        return [chosen, [linear.plain(part, season) for part in parts]]
+        season, seasons = table.frequency.season, linear.long_seasons(table.frequency)
+        kinds = [[], [], []]
+        for values, end in zip(table.values, ends, strict=True):
+            chosen = linear.fit(values[:end], season, seasons, horizon)
+            kinds[0].append(chosen)
+            kinds[1].append(linear.plain(values[:end], season))
+            kinds[2].append(theta.fit(values[:end], season, bool(chosen and chosen.logs)))
+        return kinds
 
     def weigh(self, u: np.ndarray) -> None:
         """Finds the combination, by forecasts u (members, n, H) from the origins of training: those of
@@ -67,7 +79,7 @@ class Stack:
         actual = frames.actual(frame, origins, u.shape[2], "train")
         e, scale = task.config.ensemble, frame.scale[origins[:, 0], None]
         label = names(task.views, e.differences or (task.config.data.difference,))
-        self.combination = combination.fit(label, each / scale, actual / scale, len(self.linear))
+        self.combination = combination.fit(label, each / scale, actual / scale, len(self.simple))
 
     def combined(
         self,
@@ -87,18 +99,8 @@ class Stack:
         members = np.arange(len(u) // len(views))
         use = (members < self.scouts if scouted else members >= self.scouts)[:, None]
         use = use & (late | (not scouted))[None]
-        models = self._before if scouted else self.linear
+        models = self._before if scouted else self.simple
         return forecasts(views, origins, u, table, models, use)
-
-    @cached_property
-    def _before(self):
-        """The autoregressions of the rows that scouts train on."""
-        values = self._task.table.values
-        seen = [np.arange(len(v)) < cut for v, cut in zip(values, self.cuts, strict=True)]
-        return [
-            [m and linear.refit(m, v, s) for m, v, s in zip(models, values, seen, strict=True)]
-            for models in self.linear
-        ]
 
 
 def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
         seen = f"differences {' and '.join(map(str, lags))} of " if lags else ""
         seen += "logarithms" if view.frame.logs else "values"
         each.append(f"networks on {seen}, {view.length} back")
-    return (*each, "autoregression", "autoregression on a season")
+    return (*each, "autoregression", "autoregression on a season", "Theta")
 
 
 def forecasts(
@@ -117,26 +119,27 @@ def forecasts(
     origins: np.ndarray,
     u: np.ndarray,
     table: Table,
-    linears: list[list[Linear | None]],
+    simple: list[list[Linear | Theta | None]],
     use: np.ndarray,
 ) -> np.ndarray:
     """z (K, n, H) of every candidate from origins (n, 2); NaN where it has none.
 
     u:      (members, n, H) of the networks
-    linears: autoregressions of each series, of several kinds
-    use:    (members of a view, n) which count where; autoregressions where any does
+    simple: of each kind, what is fitted to each series
+    use:    (members of a view, n) which count where; what needs no network where any does
     """
     each = []
     for k, view in enumerate(views):
         z = frames.combine([view], origins, u[k :: len(views)], use)
         each.append(_as_in(views[0].frame, z, view.frame.logs))
-    for models in linears:
+    for models in simple:
         last = np.full(u.shape[1:], np.nan)
         for i, (values, model) in enumerate(zip(table.values, models, strict=True)):
             if model is None:
                 continue
-            rows = (origins[:, 0] == i) & (origins[:, 1] >= len(model.weights)) & use.any(axis=0)
-            z = linear.forecasts(model, values, origins[rows, 1], u.shape[2])
+            method, need = (theta, 1) if isinstance(model, Theta) else (linear, len(model.weights))
+            rows = (origins[:, 0] == i) & (origins[:, 1] >= need) & use.any(axis=0)
+            z = method.forecasts(model, values, origins[rows, 1], u.shape[2])
             last[rows] = _as_in(views[0].frame, z, model.logs)
         each.append(last)
     return np.stack(each)

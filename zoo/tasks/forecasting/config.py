@@ -87,6 +87,7 @@ def defaults() -> ConfigDict:
         "differences": (),
         "lengths": (),
         "transforms": (),
+        "gamma": 0.0,  # how fast their level follows whether they held what came; 0 for not at all
         "recent": 0,  # errors that make the intervals, the last ones of a series; 0 for all before the test
     }
     c.adapt = False  # what is not given follows from the series
@@ -122,6 +123,7 @@ def check(config: ConfigDict) -> None:
     zero = ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed")
     for key in (*zero, "ensemble.recent"):
         require(c, key, 0)
+    require(c, "ensemble.gamma", 0, 1)
     for key in ("model.activation", "model.temporal"):
         require(c, key, 0)
     for key in ("model.dropout", "model.dropout_out", "model.weight_drop", "ensemble.holdout"):

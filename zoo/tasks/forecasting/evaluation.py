@@ -11,10 +11,12 @@ from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
 from zoo.data.series import calendar, frames
 from zoo.data.series.table import Table
-from zoo.tasks.forecasting import baselines, combination, linear, plots, scores
+from zoo.tasks.forecasting import baselines, combination, intervals, linear, plots, scores
 from zoo.tasks.protocol import Evaluation
 
 LEVELS = (0.8, 0.95)
+# The level by which intervals of what comes next are as wide as those before, and by how much at most.
+_STEERED, _STRETCH = 0.8, (0.5, 3.0)
 
 
 class Backtest(NamedTuple):
@@ -24,7 +26,8 @@ class Backtest(NamedTuple):
     z:       (n, H) forecasts in the transformed scale
     source:  (look back, skip): rows at the start and end of the test part that the source leaves out
     before:  ((m,) series, (m, H) residuals): known before the split; given where intervals follow the
-             last ``recent`` errors of each series, those of the split included once they are known
+             last ``recent`` errors of each series, those of the split included once they are known, and,
+             with ``gamma``, whether the intervals held them, see ``intervals``
     """
 
     table: Table
@@ -35,6 +38,7 @@ class Backtest(NamedTuple):
     source: tuple[int, int] | None = None
     before: tuple[np.ndarray, np.ndarray] | None = None
     recent: int = 0
+    gamma: float = 0.0
 
     @property
     def truth(self) -> np.ndarray:
@@ -74,8 +78,9 @@ class Backtest(NamedTuple):
         if self.before:
             half = self._following(level) * scale
         else:
-            half = half_widths(residuals, level, self.z.shape[1])[None] * scale
-        return self.z - half, self.z + half
+            half = intervals.half_widths(residuals, level, self.z.shape[1])[None] * scale
+        floor = intervals.floors(self.table, self.frame)[self.origins[:, 0], None]
+        return np.maximum(self.z - half, floor), np.maximum(self.z + half, floor)
 
     def latest(self) -> np.ndarray:
         """(series x recent, H) the last residuals of each series at each step ahead; NaN for none."""
@@ -86,6 +91,10 @@ class Backtest(NamedTuple):
             for h, column in enumerate(errors.T):
                 known = column[np.isfinite(column)][-self.recent :]
                 last[self.recent - len(known) :, h] = known
+            if self.gamma:  # as wide as they have become
+                wide = self._widths(i, int(np.sum(self.origins[:, 0] == i)), _STEERED)[-1]
+                plain = intervals.half_widths(last, _STEERED, last.shape[1])
+                last *= np.clip(wide / np.where(plain > 0, plain, 1), *_STRETCH)
             kept.append(last)
         return np.concatenate(kept)
 
@@ -99,14 +108,14 @@ class Backtest(NamedTuple):
         """Half widths (n, H) from the errors that are known at each origin (Xu & Xie 2021)."""
         half = np.empty(self.z.shape)
         for i in np.unique(self.origins[:, 0]):
-            errors, rows = self._errors(i), np.flatnonzero(self.origins[:, 0] == i)
-            past = len(errors) - len(rows)
-            for j, row in enumerate(rows):
-                for h in range(self.z.shape[1]):  # the error of a step is known once it has come
-                    known = errors[: past + max(0, j - h), h]
-                    known = known[np.isfinite(known)][-self.recent :]
-                    half[row, h] = _width(known, level)
+            rows = np.flatnonzero(self.origins[:, 0] == i)
+            half[rows] = self._widths(i, len(rows), level)[:-1]
         return half
+
+    def _widths(self, series, count, level):
+        errors = self._errors(series)
+        settings = level, self.recent, self.gamma
+        return intervals.following(errors, len(errors) - count, *settings)
 
     def baseline_scores(self, forecasts: dict[str, np.ndarray]) -> dict[str, float]:
         """rmse and mase of each baseline (n, H), one step ahead and "_ahead", and its scaled errors."""
@@ -173,28 +182,6 @@ def baseline_forecasts(
         each.append(baselines.forecasts(values, start, horizon, season, **options))
     common = [n for n in each[0] if all(n in f for f in each)]
     return {n: np.concatenate([f[n] for f in each]) for n in common}
-
-
-def half_widths(residuals: np.ndarray, level: float, horizon: int) -> np.ndarray:
-    """(horizon,): how far from the forecast a share ``level`` of the residuals (n, H) lies.
-
-    The ceil((n + 1) level)-th smallest of n, as in split conformal prediction (Lei et al. 2018).
-    Steps past H get the last width times sqrt(step / H), as a random walk's errors grow.
-    """
-    widths = []
-    for column in residuals.T:
-        errors = column[np.isfinite(column)]
-        widths.append(_width(errors, level) if len(errors) else (widths[-1] if widths else np.nan))
-    last = len(widths)
-    widths += [widths[-1] * np.sqrt(h / last) for h in range(last + 1, horizon + 1)]
-    return np.array(widths[:horizon])
-
-
-def _width(errors, level):
-    """The ceil((n + 1) level)-th smallest of the n errors' sizes; NaN for none."""
-    if not len(errors):
-        return np.nan
-    return np.sort(np.abs(errors))[min(len(errors), int(np.ceil((len(errors) + 1) * level))) - 1]
 
 
 def summary(metrics: dict[str, float], backtest: Backtest) -> str:

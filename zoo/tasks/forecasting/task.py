@@ -30,7 +30,7 @@ from zoo.data.series import calendar, frames, read
 from zoo.data.series.table import Table, digest, first_rows, load_table, save_table
 from zoo.models import Forecaster
 from zoo.models.stack import penalised
-from zoo.tasks.forecasting import combination, evaluation, limits
+from zoo.tasks.forecasting import combination, evaluation, intervals, limits
 from zoo.tasks.forecasting.candidates import Stack
 from zoo.tasks.forecasting.config import check
 from zoo.tasks.forecasting.losses import ERRORS
@@ -222,7 +222,8 @@ class ForecastingTask(Task):
         z = self._combined(self.views, origins, u, self.table)
         backtest = evaluation.Backtest(self.table, self.frame, split, origins, z, source)
         if split == "test" and (recent := self.config.ensemble.recent):
-            return backtest._replace(before=self._errors(params), recent=recent)
+            gamma = self.config.ensemble.gamma
+            return backtest._replace(before=self._errors(params), recent=recent, gamma=gamma)
         return backtest
 
     @cached_property
@@ -276,9 +277,10 @@ class ForecastingTask(Task):
         limits.check_input(self.table, table, max(view.need for view in self.views), horizon)
         views = self._views(table, self._reach(horizon), like=self.views)
         frame = views[0].frame
-        half = evaluation.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
+        half = intervals.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
         z = self._after(params, views, horizon, table)
-        numbers = [frames.values(frame, a) for a in (z, z - half, z + half)]
+        floor = intervals.floors(table, frame)[:, None]
+        numbers = [frames.values(frame, np.maximum(a, floor)) for a in (z, z - half, z + half)]
         rows = []
         for i, name in enumerate(table.names):
             times = calendar.following(table.times[i], horizon, table.frequency)
