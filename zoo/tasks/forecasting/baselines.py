@@ -6,6 +6,7 @@ All know the true past before each origin, and were fitted on what comes before 
 import warnings
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -65,6 +66,21 @@ def forecasts(
         if forecast is not None and np.isfinite(forecast).all():
             made[name] = forecast
     return made
+
+
+def left_out(made: set[str], rows: int, start: int, season: int) -> dict[str, str]:
+    """name -> why, of the classical methods that are not among those ``made`` of a series."""
+    if season < 2:
+        why = "no season"
+    elif start < 2 * season + 2:
+        why = "fewer than two seasons before the test part"
+    elif rows > _LONGEST:
+        why = f"more than {_LONGEST:,} rows"
+    elif find_spec("statsmodels") is None:
+        why = "statsmodels is not installed: pip install '.[baselines]'"
+    else:
+        why = "no finite forecast"
+    return {name: why for name in ("holt_winters", "sarima") if name not in made}
 
 
 def _persistence(y, origins, horizon, season):

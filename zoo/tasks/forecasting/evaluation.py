@@ -184,8 +184,11 @@ def baseline_forecasts(
     return {n: np.concatenate([f[n] for f in each]) for n in common}
 
 
-def summary(metrics: dict[str, float], backtest: Backtest) -> str:
-    """The scores of the model and the baselines as a table, and who won."""
+def summary(
+    metrics: dict[str, float], backtest: Backtest, left_out: dict[str, str] | None = None
+) -> str:
+    """The scores of the model and the baselines as a table, who won, and which were left out and why."""
+    left_out = left_out or {}
     table, horizon = backtest.table, backtest.z.shape[1]
     period, season = backtest.table.frequency.name, backtest.table.frequency.season
     first, last = backtest.origins[:, 1].min(), backtest.frame.ends[0, 2] - 1
@@ -214,13 +217,16 @@ def summary(metrics: dict[str, float], backtest: Backtest) -> str:
             f"{metrics[f'coverage_{p}'] * 100:.0f} % in the {p} % interval" for p in ("80", "95")
         )
         lines.append(f"of the test values, {inside}")
-    worse = [n for n in ("persistence", "seasonal_naive") if f"{n}_rmse" in metrics]
-    for name in worse:
-        if metrics["test_rmse"] >= metrics[f"{name}_rmse"]:
-            lines.append(
-                f"This model loses to {name.replace('_', ' ')}: {metrics['test_rmse']:.4g} against "
-                f"{metrics[f'{name}_rmse']:.4g}."
-            )
+    steps = {"rmse": f"One {period} ahead", "rmse_ahead": f"{horizon} ahead"}
+    for column in columns:
+        own = metrics[f"test_{column}"] if column in steps else None
+        better = [
+            n for n in names if n != "test" and own is not None and metrics[f"{n}_{column}"] <= own
+        ]
+        if better:
+            each = (f"{n.replace('_', ' ')} ({metrics[f'{n}_{column}']:.4g})" for n in better)
+            lines.append(f"{steps[column]} this model ({own:.4g}) loses to {', '.join(each)}.")
+    lines += [f"left out: {name.replace('_', ' ')}, {why}" for name, why in left_out.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -243,11 +249,19 @@ def write(task, params, evaluated: Evaluation, run: Path) -> None:
     if (test := shown.get("test")) is not None:
         rows = _rows(test, residuals, shown["baselines"])
         write_bytes(run / "backtest.csv", to_csv(rows).encode())
-        text = summary(evaluated.metrics, test)
+        text = summary(evaluated.metrics, test, _left_out(task, shown["baselines"]))
         if task.stack:
             text += "\n" + "\n".join(_aligned(combination.words(task.stack.combination))) + "\n"
         write_bytes(run / "summary.txt", text.encode())
     plots.draw(task, shown | {"residuals": residuals}, predictions, run)
+
+
+def _left_out(task, made):
+    """Of the longest series."""
+    if task.config.baselines != "classical":
+        return {}
+    rows, start = task.frame.ends[:, 2].max(), task.frame.ends[:, 1].max()
+    return baselines.left_out(set(made), int(rows), int(start), task.table.frequency.season)
 
 
 def read_residuals(run: Path) -> np.ndarray:

@@ -57,7 +57,9 @@ def _forecast(axes, task, shown, predictions):
         axes.axvline(times[ends[1]], color="gray", linewidth=0.8, linestyle="--")
     axes.set(title=f"{task.config.name}:{task.config.variant}", ylabel=table.names[0])
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", fontsize="small")
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=4, fontsize="small", frameon=False
+    )
 
 
 def _residuals(axes, task, shown):
