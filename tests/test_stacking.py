@@ -11,10 +11,19 @@ import train
 from zoo import cli, predict, tasks
 from zoo import config as configs
 from zoo.data.errors import DataError
-from zoo.data.series import calendar
+from zoo.data.series import calendar, frames
 from zoo.data.series.read import named
 from zoo.runs.load import load
-from zoo.tasks.forecasting import candidates, combination, intervals, linear, own, theta
+from zoo.tasks.forecasting import (
+    baselines,
+    candidates,
+    combination,
+    evaluation,
+    intervals,
+    linear,
+    own,
+    theta,
+)
 from zoo.tasks.forecasting.combination import Combination
 
 ROOT = Path(__file__).parent.parent
@@ -307,3 +316,24 @@ def test_intervals_widen_after_they_did_not_hold_and_shrink_after_they_did():
     )
     with_gap = np.where(np.arange(230)[:, None] == 120, np.nan, errors)
     assert np.isfinite(intervals.following(with_gap, 100, 0.8, 50, gamma=0.1)).all()
+
+
+def test_classical_methods_that_are_left_out_are_named(monkeypatch):
+    assert "no season" in baselines.left_out(set(), 100, 80, 1)["sarima"]
+    assert "two seasons" in baselines.left_out(set(), 40, 20, 12)["sarima"]
+    assert "2,000 rows" in baselines.left_out(set(), 3000, 2000, 24)["holt_winters"]
+    monkeypatch.setattr(baselines, "find_spec", lambda name: None)
+    assert "not installed" in baselines.left_out({"sarima"}, 144, 96, 12)["holt_winters"]
+    assert baselines.left_out({"sarima", "holt_winters"}, 144, 96, 12) == {}
+
+
+def test_every_baseline_that_is_better_is_named():
+    origins = np.stack([np.zeros(40, int), np.arange(100, 140)], axis=1)
+    frame = frames.frame(named("airline"), test=44)
+    backtest = evaluation.Backtest(named("airline"), frame, "test", origins, np.ones((40, 2)))
+    metrics = {"test_rmse": 3.0, "test_rmse_ahead": 5.0, "ar_rmse": 2.0, "ar_rmse_ahead": 6.0}
+    metrics |= {"persistence_rmse": 3.0, "persistence_rmse_ahead": 4.0}
+    text = evaluation.summary(metrics, backtest, {"sarima": "no season"})
+    assert "One month ahead this model (3) loses to ar (2), persistence (3)." in text
+    assert "2 ahead this model (5) loses to persistence (4)." in text
+    assert "left out: sarima, no season" in text
