@@ -39,12 +39,25 @@ def main(argv):
     config.settle(settings, rest)
     run = Path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
     about = ""
-    if values.mode != "eval" and (own := tasks.module(settings.task, "own")):
+    if values.mode == "eval":
+        _same(settings, config.given(rest), folder.read_config(run))
+    elif own := tasks.module(settings.task, "own"):
         begun = folder.begun(run / "seed-0" if values.seeds else run)
         about = own.settle(settings, config.given(rest), begun)
     from zoo.train import command
 
     return command.execute(settings, run, values.mode, values.seeds, about)
+
+
+def _same(settings, given, begun):
+    """Raises UserError where a key that is given is not as the run has it."""
+    asked, trained = config.flatten(settings), config.flatten(begun)
+    for key in sorted(given):
+        if asked[key] != trained.get(key):
+            raise UserError(
+                f"--config.{key}={asked[key]}: --mode=eval evaluates a run as it was trained, with "
+                f"{trained.get(key)}; leave it out, or train with it"
+            )
 
 
 def _take_config(argv):

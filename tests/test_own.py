@@ -196,3 +196,18 @@ def test_no_symbol_chooses_its_own_share():
     ]
     assert before == pytest.approx(np.concatenate(each).mean())
     assert shares == pytest.approx((early + late) / 2)
+
+
+def test_a_run_is_evaluated_as_it_was_trained_or_not_at_all(text, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(timed, "_FEWEST", 4)
+    run, other = tmp_path / "run", tmp_path / "other.txt"
+    other.write_text(text.read_text()[::-1])
+    assert command(text, run, "steps=4") == 0
+    argv = ["train.py", f"--config={ROOT / 'configs/char_lm.py'}", f"--run={run}", "--mode=eval"]
+    capsys.readouterr()
+    assert cli.run(train.main, [*argv, f"--config.data.path={other}"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(
+        f"error: --config.data.path={other}: --mode=eval evaluates a run as it was"
+    )
+    assert cli.run(train.main, [*argv, f"--config.data.path={text}"]) == 0

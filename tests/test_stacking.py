@@ -215,7 +215,7 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     argv += ["--config.baselines=naive"]
     assert cli.run(train.main, argv) == 0
     out, err = capsys.readouterr()
-    assert "an autoregression and 20 networks of 5 kinds" in err
+    assert "20 networks of 5 kinds, two autoregressions and the Theta method" in err
     assert "autoregression" in out and "weight ahead" in out
     _, params, task = load(run)
     record = json.loads((run / "combination.json").read_text())

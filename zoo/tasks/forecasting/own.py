@@ -78,8 +78,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     if e.combine != "stacked":
         return ""
     return (
-        f"{len(table.names)} series, {rows:,} rows or more by {period}, season {season}: an "
-        f"autoregression and {e.members} networks of {max(1, len(e.differences))} kinds, weighed by their "
+        f"{len(table.names)} series, {rows:,} rows or more by {period}, season {season}: {e.members} "
+        f"networks of {max(1, len(e.differences))} kinds, two autoregressions and the Theta method, weighed by their "
         "errors; change with --config.ensemble.differences, --config.model.length, …"
     )
 
