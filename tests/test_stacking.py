@@ -208,6 +208,24 @@ def test_candidates_follow_from_the_series(tmp_path, values, transforms):
     assert c.ensemble.members == 4 * len(c.ensemble.lengths)
 
 
+def test_candidates_keep_to_what_was_given(tmp_path):
+    def settled(**data):
+        c = configs.load(str(ROOT / "configs/forecast.py"))
+        c.data.update({"path": str(csv_of(tmp_path / "a.csv", AIRLINE)), **data})
+        c.model.length = 5
+        own.settle(c, {"model.length", *(f"data.{key}" for key in data)})
+        assert set(c.ensemble.lengths) == {5}
+        return c.ensemble
+
+    assert set(settled(transform="none").transforms) == {"none"}
+    assert set(settled(transform="log").transforms) == {"log"}
+    assert settled(difference=(12,)).differences == ((12,), (12,))
+    assert settled(difference=(12,), transform="log").members == 4
+    c = configs.load(str(ROOT / "configs/forecast.py"))
+    c.model.stateful = True
+    assert own.settle(c, set()) == ""
+
+
 def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     file, run = csv_of(tmp_path / "a.csv", AIRLINE), tmp_path / "run"
     argv = ["train.py", f"--config={ROOT / 'configs/forecast.py'}", f"--config.data.path={file}"]

@@ -33,7 +33,7 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
 
     begun: the config of the run, where it has begun: then what it has stays
     """
-    if not config.adapt:
+    if not config.adapt or config.model.stateful:
         return ""
     if begun is not None:
         put(config, {key: flatten(begun)[key] for key in (*_KEYS, "adapt")}, given)
@@ -52,6 +52,13 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     shortest = min(map(len, train))
     positive = all((v > 0).all() for v in table.values)
     length, views = _views(shortest, season, positive)
+    if "model.length" in given:
+        length = config.model.length
+    if "data.difference" in given:
+        views = list(dict.fromkeys((transform, config.data.difference) for transform, _ in views))
+    if "data.transform" in given:
+        own = config.data.transform
+        views = [view for view in views if view[0] == own] or [(own, lags) for _, lags in views]
     members = _MEMBERS * len(views)
     if "ensemble.members" in given:
         members = config.ensemble.members
@@ -79,8 +86,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         return ""
     return (
         f"{len(table.names)} series, {rows:,} rows or more by {period}, season {season}: {e.members} "
-        f"networks of {max(1, len(e.differences))} kinds, two autoregressions and the Theta method, weighed by their "
-        "errors; change with --config.ensemble.differences, --config.model.length, …"
+        f"networks of {max(1, len(e.differences))} kinds, two autoregressions and the Theta method, weighed "
+        "by their errors; change with --config.ensemble.differences, --config.model.length, …"
     )
 
 
