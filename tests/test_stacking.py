@@ -22,6 +22,7 @@ from zoo.tasks.forecasting import (
     intervals,
     linear,
     own,
+    smoothing,
     theta,
 )
 from zoo.tasks.forecasting.combination import Combination
@@ -121,6 +122,21 @@ def test_theta_finds_a_trend_and_a_season():
     ahead = theta.forecasts(model, values, np.array([79]), 1)[0, 0]
     assert ahead == pytest.approx(values[79], abs=0.3)
     assert theta.fit(np.ones(50), 3, False) is None and theta.fit(values[:7], 3, False) is None
+
+
+def test_smoothing_goes_on_from_what_it_was_fitted_on_and_from_nothing_else():
+    pytest.importorskip("statsmodels")
+    model = smoothing.fit("holt_winters", AIRLINE[:96], 12, 1)
+    origins = np.array([40, 96, 110, 144])
+    got = smoothing.forecasts(model, AIRLINE, origins, 3)
+    wanted = baselines.forecasts(AIRLINE, 96, 3, 12, classical=True)["holt_winters"]
+    assert np.isnan(got[0]).all() and np.isfinite(got[1:]).all()
+    np.testing.assert_allclose(got[1:3], wanted[[0, 14]])
+    assert np.isnan(smoothing.forecasts(model, AIRLINE[1:], origins[1:2], 3)).all()
+    assert (
+        smoothing.fit("sarima", AIRLINE, 12, 4) is None
+        and smoothing.fit("sarima", AIRLINE, 52, 1) is None
+    )
 
 
 def test_weights_are_the_best_of_a_grid():

@@ -57,15 +57,33 @@ def forecasts(
             methods |= {"holt_winters": _holt_winters, "sarima": _sarima}
     made = {}
     for name, method in methods.items():
-        try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                forecast = method(values, origins, horizon, season)
-        except (ImportError, ValueError, np.linalg.LinAlgError):
-            continue
-        if forecast is not None and np.isfinite(forecast).all():
+        if (forecast := _attempt(method, values, origins, horizon, season)) is not None:
             made[name] = forecast
     return made
+
+
+def smoothed(
+    name: str, values: np.ndarray, start: int, horizon: int, season: int
+) -> np.ndarray | None:
+    """(T - start + 1, horizon) forecasts of "holt_winters" or "sarima" from every row of values (T,) from
+    ``start`` on, the one after the last included; None where there are none."""
+    if season < 2 or start < 2 * season + 2 or len(values) > _LONGEST:
+        return None
+    method = {"holt_winters": _holt_winters, "sarima": _sarima}[name]
+    # The last origin looks at no value: a place is kept for it.
+    return _attempt(
+        method, np.append(values, values[-1]), np.arange(start, len(values) + 1), horizon, season
+    )
+
+
+def _attempt(method, values, origins, horizon, season):
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            forecast = method(values, origins, horizon, season)
+    except (ImportError, ValueError, np.linalg.LinAlgError):
+        return None
+    return forecast if forecast is not None and np.isfinite(forecast).all() else None
 
 
 def left_out(made: set[str], rows: int, start: int, season: int) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""What a stacked forecast is made of: the members of each view, two autoregressions, the Theta method.
+"""What a stacked forecast is made of: the members of each view, two autoregressions, the Theta method, and
+where statsmodels is installed Holt-Winters and SARIMA.
 
 Half of the members of a view are scouts: they do not train on the last part of the training part. What they
 and the others on the rows before forecast there, from rolling origins, gives the weights and the
@@ -6,15 +7,17 @@ intervals: models of a trend are judged by how they go on with it. The other mem
 are what forecasts.
 """
 
+import sys
 from functools import cached_property
 
 import numpy as np
 
 from zoo.data.series import frames
 from zoo.data.series.table import Table
-from zoo.tasks.forecasting import combination, linear, theta
+from zoo.tasks.forecasting import combination, linear, smoothing, theta
 from zoo.tasks.forecasting.combination import Combination
 from zoo.tasks.forecasting.linear import Linear
+from zoo.tasks.forecasting.smoothing import Smoothing
 from zoo.tasks.forecasting.theta import Theta
 
 _SCOUTED = 0.3  # of the training part
@@ -62,13 +65,19 @@ class Stack:
     def _fitted(self, ends):
         table, horizon = self._task.table, self._task.config.horizon
         season, seasons = table.frequency.season, linear.long_seasons(table.frequency)
-        kinds = [[], [], []]
+        kinds: list[list] = [[] for _ in range(3 + len(self._smoothings))]
         for values, end in zip(table.values, ends, strict=True):
             chosen = linear.fit(values[:end], season, seasons, horizon)
             kinds[0].append(chosen)
             kinds[1].append(linear.plain(values[:end], season))
             kinds[2].append(theta.fit(values[:end], season, bool(chosen and chosen.logs)))
+            for kind, name in zip(kinds[3:], self._smoothings, strict=True):
+                kind.append(smoothing.fit(name, values[:end], season, len(table.names)))
         return kinds
+
+    @property
+    def _smoothings(self):
+        return smoothing.NAMES if self._task.config.baselines == "classical" else ()
 
     def weigh(self, u: np.ndarray) -> None:
         """Finds the combination, by forecasts u (members, n, H) from the origins of training: those of
@@ -78,7 +87,7 @@ class Stack:
         each = self._forecasts(task.views, origins, u, task.table, scouted=True)
         actual = frames.actual(frame, origins, u.shape[2], "train")
         e, scale = task.config.ensemble, frame.scale[origins[:, 0], None]
-        label = names(task.views, e.differences or (task.config.data.difference,))
+        label = names(task.views, e.differences or (task.config.data.difference,), self._smoothings)
         self.combination = combination.fit(label, each / scale, actual / scale, len(self.simple))
 
     def combined(
@@ -92,7 +101,22 @@ class Stack:
         """z (n, H) of all candidates from origins (n, 2), of which u (members, n, H) is what the networks
         say. ``scouted``: of scouts, where they did not train; NaN elsewhere."""
         each = self._forecasts(views, origins, u, table, scouted)
+        after = origins[:, 1] >= self._task.frame.ends[origins[:, 0], 0]
+        if not scouted and after.any():
+            self._tell(np.isnan(each[:, after]).all(axis=(1, 2)))
         return combination.combine(self.combination, each)
+
+    def _tell(self, lacking):
+        """Names what counts and is not there."""
+        c = self.combination
+        if lost := [
+            n for n, w, no in zip(c.names, c.weights.T, lacking, strict=True) if no and w.any()
+        ]:
+            print(
+                f"note: without {', '.join(lost)}, whose weight goes to the others: statsmodels is "
+                "missing, or the values do not begin as those of training",
+                file=sys.stderr,
+            )
 
     def _forecasts(self, views, origins, u, table, scouted=False):
         late = origins[:, 1] >= self.cuts[origins[:, 0]]
@@ -103,7 +127,9 @@ class Stack:
         return forecasts(views, origins, u, table, models, use)
 
 
-def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
+def names(
+    views: list[frames.View], differences: tuple, smoothings: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Of the candidates, in the order of ``forecasts``."""
     each = []
     for k, view in enumerate(views):
@@ -111,7 +137,8 @@ def names(views: list[frames.View], differences: tuple) -> tuple[str, ...]:
         seen = f"differences {' and '.join(map(str, lags))} of " if lags else ""
         seen += "logarithms" if view.frame.logs else "values"
         each.append(f"networks on {seen}, {view.length} back")
-    return (*each, "autoregression", "autoregression on a season", "Theta")
+    more = [name.replace("_", " ") for name in smoothings]
+    return (*each, "autoregression", "autoregression on a season", "Theta", *more)
 
 
 def forecasts(
@@ -119,7 +146,7 @@ def forecasts(
     origins: np.ndarray,
     u: np.ndarray,
     table: Table,
-    simple: list[list[Linear | Theta | None]],
+    simple: list[list[Linear | Theta | Smoothing | None]],
     use: np.ndarray,
 ) -> np.ndarray:
     """z (K, n, H) of every candidate from origins (n, 2); NaN where it has none.
@@ -137,12 +164,19 @@ def forecasts(
         for i, (values, model) in enumerate(zip(table.values, models, strict=True)):
             if model is None:
                 continue
-            method, need = (theta, 1) if isinstance(model, Theta) else (linear, len(model.weights))
-            rows = (origins[:, 0] == i) & (origins[:, 1] >= need) & use.any(axis=0)
-            z = method.forecasts(model, values, origins[rows, 1], u.shape[2])
-            last[rows] = _as_in(views[0].frame, z, model.logs)
+            rows = (origins[:, 0] == i) & use.any(axis=0)
+            rows &= origins[:, 1] >= (len(model.weights) if isinstance(model, Linear) else 1)
+            last[rows] = _forecast(views[0].frame, model, values, origins[rows, 1], u.shape[2])
         each.append(last)
     return np.stack(each)
+
+
+def _forecast(frame, model, values, rows, horizon):
+    """What a model that is no network forecasts, as z of a frame."""
+    if isinstance(model, Smoothing):
+        return _as_in(frame, smoothing.forecasts(model, values, rows, horizon), False)
+    method = theta if isinstance(model, Theta) else linear
+    return _as_in(frame, method.forecasts(model, values, rows, horizon), model.logs)
 
 
 def _as_in(frame, z, logs):

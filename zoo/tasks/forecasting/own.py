@@ -86,8 +86,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         return ""
     return (
         f"{len(table.names)} series, {rows:,} rows or more by {period}, season {season}: {e.members} "
-        f"networks of {max(1, len(e.differences))} kinds, two autoregressions and the Theta method, weighed "
-        "by their errors; change with --config.ensemble.differences, --config.model.length, …"
+        f"networks of {max(1, len(e.differences))} kinds, two autoregressions and the Theta method, "
+        "weighed by their errors; change with --config.ensemble.differences, --config.model.length, …"
     )
 
 
