@@ -285,7 +285,7 @@ def test_scouts_do_not_train_on_what_they_are_judged_by(tmp_path):
         assert left_out[late].all() == scout and not left_out[able & ~late].any()
     u = np.zeros((c.ensemble.members, len(late), 2))
     u[: 2 * views] = np.nan  # nothing of what scouts say is in a forecast
-    task.stack.combination = Combination(("a",) * 8, np.full((2, 8), 1 / 8), np.ones((2, 8)))
+    task.stack.combination = Combination(("a",) * 10, np.full((2, 10), 0.1), np.ones((2, 10)))
     z = task.stack.combined(
         task.views, task.training_origins, np.nan_to_num(u, nan=1e6), task.table
     )
