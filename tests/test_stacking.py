@@ -124,6 +124,16 @@ def test_theta_finds_a_trend_and_a_season():
     assert theta.fit(np.ones(50), 3, False) is None and theta.fit(values[:7], 3, False) is None
 
 
+def test_the_last_value_and_that_of_a_season_ago_are_repeated():
+    at = np.array([20, 40])
+    np.testing.assert_array_equal(
+        linear.forecasts(linear.last(), AIRLINE, at, 3), np.repeat(AIRLINE[at - 1, None], 3, axis=1)
+    )
+    got = linear.forecasts(linear.last(12), AIRLINE, at, 14)
+    np.testing.assert_array_equal(got[:, :12], AIRLINE[at[:, None] - 12 + np.arange(12)])
+    np.testing.assert_array_equal(got[:, 12:], got[:, :2])
+
+
 def test_smoothing_goes_on_from_what_it_was_fitted_on_and_from_nothing_else():
     pytest.importorskip("statsmodels")
     model = smoothing.fit("holt_winters", AIRLINE[:96], 12, 1)
@@ -262,7 +272,7 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     each = candidates.forecasts(*at, u, task.table, task.stack.simple, full)
     wanted = combination.combine(task.stack.combination, each)
     np.testing.assert_allclose(task.backtest(params, "test").z, wanted)
-    assert each.shape[0] == 8 and np.isfinite(each).all()
+    assert each.shape[0] == 10 and np.isfinite(each).all()
     assert cli.run(predict.main, ["predict", f"--run={run}", "--horizon=4"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 4 and all(row["lower"] > 0 for row in rows)
@@ -285,7 +295,7 @@ def test_scouts_do_not_train_on_what_they_are_judged_by(tmp_path):
         assert left_out[late].all() == scout and not left_out[able & ~late].any()
     u = np.zeros((c.ensemble.members, len(late), 2))
     u[: 2 * views] = np.nan  # nothing of what scouts say is in a forecast
-    task.stack.combination = Combination(("a",) * 10, np.full((2, 10), 0.1), np.ones((2, 10)))
+    task.stack.combination = Combination(("a",) * 12, np.full((2, 12), 1 / 12), np.ones((2, 12)))
     z = task.stack.combined(
         task.views, task.training_origins, np.nan_to_num(u, nan=1e6), task.table
     )

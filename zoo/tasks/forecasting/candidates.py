@@ -1,5 +1,5 @@
-"""What a stacked forecast is made of: the members of each view, two autoregressions, the Theta method, and
-where statsmodels is installed Holt-Winters and SARIMA.
+"""What a stacked forecast is made of: the members of each view, two autoregressions, the Theta method, the
+last value and that of a season ago, and where statsmodels is installed Holt-Winters and SARIMA.
 
 Half of the members of a view are scouts: they do not train on the last part of the training part. What they
 and the others on the rows before forecast there, from rolling origins, gives the weights and the
@@ -65,13 +65,15 @@ class Stack:
     def _fitted(self, ends):
         table, horizon = self._task.table, self._task.config.horizon
         season, seasons = table.frequency.season, linear.long_seasons(table.frequency)
-        kinds: list[list] = [[] for _ in range(3 + len(self._smoothings))]
+        kinds: list[list] = [[] for _ in range(5 + len(self._smoothings))]
         for values, end in zip(table.values, ends, strict=True):
             chosen = linear.fit(values[:end], season, seasons, horizon)
             kinds[0].append(chosen)
             kinds[1].append(linear.plain(values[:end], season))
             kinds[2].append(theta.fit(values[:end], season, bool(chosen and chosen.logs)))
-            for kind, name in zip(kinds[3:], self._smoothings, strict=True):
+            kinds[3].append(linear.last())
+            kinds[4].append(linear.last(season) if season > 1 else None)
+            for kind, name in zip(kinds[5:], self._smoothings, strict=True):
                 kind.append(smoothing.fit(name, values[:end], season, len(table.names)))
         return kinds
 
@@ -138,7 +140,14 @@ def names(
         seen += "logarithms" if view.frame.logs else "values"
         each.append(f"networks on {seen}, {view.length} back")
     more = [name.replace("_", " ") for name in smoothings]
-    return (*each, "autoregression", "autoregression on a season", "Theta", *more)
+    simple = (
+        "autoregression",
+        "autoregression on a season",
+        "Theta",
+        "persistence",
+        "seasonal naive",
+    )
+    return (*each, *simple, *more)
 
 
 def forecasts(

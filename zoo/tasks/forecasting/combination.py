@@ -1,9 +1,9 @@
 """Several forecasts as one: which of them count, and how much, by their errors on what they had not seen.
 
 Stacked regression (Wolpert 1992; Breiman 1996): weights of at least 0 that sum to 1 and make the squared
-error of the combination least, with a small penalty for leaving what stands before any error is known: half
-for the simplest candidates, which come last, and half for the others. One step ahead and further ahead have
-weights of their own.
+error of the combination least, with a penalty for leaving those of a rule: half for the simplest candidates,
+which come last, and half for the others, less for those with larger errors. One step ahead and further ahead
+have weights of their own.
 """
 
 import json
@@ -54,7 +54,8 @@ def fit(
             # The steps ahead of one origin, and of those among them, are no independent rows.
             width = actual[:, steps].shape[1]
             penalty = _PENALTY * width * (width + 1) / 2
-            found[able] = best_weights(off[able][:, rows], _prior(able, simple), penalty)
+            prior = _prior(able, simple, error, power=4 if width == 1 else 2)
+            found[able] = best_weights(off[able][:, rows], prior, penalty)
         errors.append(error)
         weights.append(found)
     if not weights[1].any():
@@ -62,12 +63,14 @@ def fit(
     return Combination(tuple(names), np.array(weights), np.array(errors))
 
 
-def _prior(able, simple):
-    """Of those that are able: half for the simple ones, half for the others."""
+def _prior(able, simple, error, power):
+    """Of those that are able: half for the simple ones, half for the others, and less for larger errors, by
+    a power of them (the second is for errors that know nothing of each other, Bates & Granger 1969)."""
     last = np.arange(len(able)) >= len(able) - simple
     prior = np.where(last, 0.5 / max(1, (able & last).sum()), 0.5 / max(1, (able & ~last).sum()))[
         able
     ]
+    prior = prior / np.maximum(error[able], 1e-6 * np.nanmax(error)) ** power
     return prior / prior.sum()
 
 

@@ -69,6 +69,13 @@ def plain(values: np.ndarray, season: int) -> Linear | None:
     return refit(empty, values, np.ones(len(values), bool))
 
 
+def last(season: int = 1) -> Linear:
+    """What repeats the value of a season ago, of 1 the last one, as an autoregression."""
+    weights = np.zeros(season)
+    weights[-1] = 1
+    return Linear(weights, 0.0, np.zeros(0), (), season, 0, False)
+
+
 def refit(model: Linear, values: np.ndarray, use: np.ndarray) -> Linear:
     """The same kind of autoregression, fitted on the rows of values (T,) where ``use`` (T,)."""
     z = np.log(values) if model.logs else np.asarray(values, np.float64)
