@@ -1,9 +1,9 @@
 """Several forecasts as one: which of them count, and how much, by their errors on what they had not seen.
 
 Stacked regression (Wolpert 1992; Breiman 1996): weights of at least 0 that sum to 1 and make the squared
-error of the combination least, with a penalty for leaving those of a rule: half for the simplest candidates,
-which come last, and half for the others, less for those with larger errors. One step ahead and further ahead
-have weights of their own.
+error of the combination least, with a penalty for leaving those of a rule: half for the simplest
+candidates, which come last, and half for the others, less for those with larger errors. One step ahead and
+further ahead have weights of their own.
 """
 
 import json
