@@ -16,7 +16,7 @@ from zoo.tasks.protocol import Evaluation
 
 LEVELS = (0.8, 0.95)
 # The level by which intervals of what comes next are as wide as those before, and by how much at most.
-_STEERED, _STRETCH = 0.8, (0.5, 3.0)
+_STEERED, _STRETCH = 0.8, (0.5, 2.0)
 
 
 class Backtest(NamedTuple):
@@ -94,7 +94,9 @@ class Backtest(NamedTuple):
             if self.gamma:  # as wide as they have become
                 wide = self._widths(i, int(np.sum(self.origins[:, 0] == i)), _STEERED)[-1]
                 plain = intervals.half_widths(last, _STEERED, last.shape[1])
-                last *= np.clip(wide / np.where(plain > 0, plain, 1), *_STRETCH)
+                ratio = wide / np.where(plain > 0, plain, 1)
+                if np.isfinite(ratio).any():
+                    last *= np.clip(np.nanmedian(ratio), *_STRETCH)
             kept.append(last)
         return np.concatenate(kept)
 
