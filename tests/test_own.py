@@ -59,6 +59,15 @@ def test_settings_follow_from_the_text_and_those_given_stay(tmp_path):
     assert "LSTM 9" in said and "70 steps" in said and "minutes;" not in said
 
 
+def test_a_model_to_start_from_keeps_its_width(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("x" * 40_000)
+    c = char_lm(file)
+    c.start, before = "runs/other", c.model.hidden
+    own.settle(c, {"start"})
+    assert c.model.hidden == before and c.minutes == 3
+
+
 def test_more_time_makes_a_wider_model(tmp_path):
     file = tmp_path / "text.txt"
     file.write_text("x" * 600_000)

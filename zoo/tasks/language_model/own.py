@@ -78,7 +78,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         epochs or config.epochs,
         None if config.minutes else config.eval_epochs,
     )
-    put(config, dict(zip(_KEYS, values, strict=True)), given)
+    kept = {"model.hidden"} if config.start else set()  # that of the run to start from
+    put(config, dict(zip(_KEYS, values, strict=True)), given | kept)
     m = config.model
     length = f"at most {config.epochs:g} passes" if config.epochs else f"{config.steps:,} steps"
     timed = f" or {config.minutes:g} minutes" if config.minutes else ""
