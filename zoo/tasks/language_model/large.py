@@ -34,7 +34,7 @@ def measured(config: ConfigDict, text: Source) -> Measured | None:
         f"data.symbols={d.symbols}": d.symbols not in KINDS,
         f"data.batches={d.batches}": d.batches in ("prefixes", "windows"),
         "data.unwrap": d.unwrap,
-        "kneser_ney": config.kneser_ney,
+        "kneser_ney": config.kneser_ney > 0,  # of an order that is chosen there is none, then
         "dynamic": config.dynamic,
         "start": config.start and _kind_of(config.start) not in KINDS,
     }

@@ -306,7 +306,8 @@ class LanguageModelTask(Task):
         return Evaluation(self._metrics(split, each), {})
 
     def _beside(self, params, split):
-        if not len(self._tokens[0][split]):
+        counted = not (self._large and self.config.kneser_ney == beside.CHOSEN)
+        if not (counted and len(self._tokens[0][split])):
             return Evaluation({}, {})
         given = split, self.config, self.vocabulary.size
         each = [
