@@ -3,6 +3,8 @@
 import os
 import tempfile
 
+import pytest
+
 from zoo import xla
 
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -17,3 +19,14 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 xla.prepare()
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory):
+    """A file of 900 words, of six different ones."""
+    import numpy as np  # after XLA has its flags
+
+    file = tmp_path_factory.mktemp("text") / "text.txt"
+    words = np.random.default_rng(0).choice(["the ", "cat ", "sat ", "on ", "a ", "mat.\n"], 900)
+    file.write_text("".join(words), encoding="utf-8")
+    return file

@@ -20,7 +20,14 @@ LAYERS = [
 ONLY = {
     "flax": {
         f"models/{name}.py"
-        for name in ("stack", "language_model", "forecaster", "classifier", "window_model")
+        for name in (
+            "stack",
+            "language_model",
+            "forecaster",
+            "classifier",
+            "window_model",
+            "ensemble",
+        )
     },
     "orbax": {"runs/checkpoint.py"},
     "optax": {"train/optimizers.py", "train/step.py", "train/job.py"},

@@ -22,14 +22,6 @@ ROOT = Path(__file__).parent.parent
 TINY = ("model.hidden=6", "model.embed=4", "batch_size=4", "data.window=8", "minutes=0.02")
 
 
-@pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    file = tmp_path_factory.mktemp("text") / "text.txt"
-    words = np.random.default_rng(0).choice(["the ", "cat ", "sat ", "on ", "a ", "mat.\n"], 900)
-    file.write_text("".join(words), encoding="utf-8")
-    return file
-
-
 def char_lm(path, **data):
     c = configs.load(str(ROOT / "configs/char_lm.py"))
     c.data.update({"path": str(path), **data})

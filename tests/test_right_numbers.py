@@ -133,7 +133,7 @@ def split_loss(model, wide, tokens, split):
     """The loss on a split from the lanes that the evaluation reads, in float64."""
     total = count = 0.0
     carries = None
-    for some in evaluation._lanes(evaluation._past(tokens, split), tokens[split]):
+    for some in evaluation._lanes(evaluation.past(tokens, split), tokens[split]):
         for inputs, targets, weights in zip(*some, strict=True):
             block = Language.forward(wide, inputs, targets, carries=carries)
             carries = block.stack.carries
@@ -193,7 +193,7 @@ def test_loss_and_gradient_of_a_forecaster(forecaster, variant):
     task = forecaster(variant)
     params, wide = random_params(task)
     m, size = task.config.model, task.config.batch_size
-    origins = np.random.default_rng(0).permutation(len(task._train))[:size]
+    origins = np.random.default_rng(0).permutation(len(task.training_origins))[:size]
     order = np.resize(origins, size).astype(np.int32)
     batch = task.gather(task.data("train"), task.indices(jnp.asarray(order), jnp.int32(0), 0))
     got, grads = value_and_gradient(task, params, (), batch)
@@ -208,7 +208,7 @@ def test_forecasts_from_32769_origins(forecaster):
     task, rows = forecaster("ett"), 32_769
     params, wide = random_params(task)
     m, u = task.config.model, task.frame.u.astype(float)
-    origins = task._train[np.arange(rows) % len(task._train)]
+    origins = task.training_origins[np.arange(rows) % len(task.training_origins)]
     got = task.forecasts(params, origins, m.horizon)[0]
     at = origins[:, 1:] + np.arange(-m.length, 0)
     want = Forecast.forward(wide, u[origins[:, :1], at], m.patch).values

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from zoo.errors import UserError
 from zoo.runs import folder, load, log
 from zoo.runs.checkpoint import Checkpoints
 from zoo.runs.state import fingerprint
-from zoo.train import command, finish, loop, optimizers, progress, step
+from zoo.train import command, finish, loop, optimizers, step
 from zoo.train import job as jobs
 
 ROOT = Path(__file__).parent.parent
@@ -38,14 +37,6 @@ TINY = [
     "--config.optimizer.warmup_steps=2",
     "--config.mesh.data=1",
 ]
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    file = tmp_path_factory.mktemp("text") / "text.txt"
-    words = np.random.default_rng(0).choice(["the ", "cat ", "sat ", "on ", "a ", "mat.\n"], 900)
-    file.write_text("".join(words), encoding="utf-8")
-    return file
 
 
 @pytest.fixture
@@ -492,21 +483,3 @@ def test_two_commands_at_once_lose_no_row_of_the_reference(tmp_path):
     ]
     assert [p.wait() for p in both] == [0, 0]
     assert len(json.loads((tmp_path / "runs/reference.json").read_text())) == 80
-
-
-def test_a_long_training_shows_something_after_a_minute(config, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(loop, "_LOOK", 0)
-    loop.fit(jobs.make(config), tmp_path / "run")
-    looks = [line for line in capsys.readouterr().err.splitlines() if "a first look" in line]
-    assert len(looks) == 1 and re.match(r"step [1-9]/30  a first look: valid_loss \d", looks[0])
-
-
-def test_a_file_gets_a_line_a_minute(capsys, monkeypatch):
-    clock = iter(range(0, 1000, 25))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    shown = progress.Progress(400, 0, 3)
-    for step_ in range(1, 9):
-        shown.steps(step_, 2.0, 1.5)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "step 3/400  train_loss 1.5000  6 tokens/s  3:18 left"
-    assert len(lines) == 2

@@ -42,16 +42,9 @@ class Ensemble(nn.Module):
         """The weight that each model has, divided by the number of them."""
         return self.model.temporal
 
-    def __call__(
-        self,
-        tokens: Array,
-        carry: Any = None,
-        label: Array | None = None,
-        *,
-        train: bool = False,
-    ) -> tuple[Any, Array]:
+    def __call__(self, tokens: Array, carry: Any = None, *rest, **options) -> tuple[Any, Array]:
         """tokens (B, T) ints -> (carry, log probabilities (B, T, V))."""
-        return self._logits(carry, lambda m, carry: m(tokens, carry, label, train=train))
+        return self._logits(carry, lambda m, carry: m(tokens, carry, *rest, **options))
 
     def nats(
         self,

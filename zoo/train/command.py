@@ -31,7 +31,8 @@ def execute(config: ConfigDict, run: Path, mode: str, seeds: int, about: str = "
         return 0
     if mode == "check":
         checked = check(config)
-        _say(about)
+        if about:
+            print(about, file=sys.stderr, flush=True)
         print(json.dumps(checked, indent=2))
         return 0
     if not seeds:
@@ -57,22 +58,16 @@ def train(config: ConfigDict, run: Path, about: str = "") -> int:
 def _complete(config, run, about=""):
     """One training, up to its end."""
     job = jobs.make(config)
-    _say(about)
     if folder.read_result(run):
         folder.check(run, config, job.task.describe_data())
         print(f"{run} is finished", file=sys.stderr)
     else:
         try:
-            loop.fit(job, run)
+            loop.fit(job, run, about)
         except Stopped as stopped:
             print(stopped, file=sys.stderr)
             return stopped.code
     return 0
-
-
-def _say(about):
-    if about:
-        print(about, file=sys.stderr, flush=True)
 
 
 def show(run: Path) -> None:

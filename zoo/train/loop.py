@@ -25,8 +25,9 @@ from zoo.train.signals import Signals, Stopped
 _LOOK = 60  # seconds until a first look at a training whose first evaluation is as far away again
 
 
-def fit(job: Job, run: Path) -> Result:
-    """Trains a job in the folder ``run``, or goes on from its newest checkpoint.
+def fit(job: Job, run: Path, about: str = "") -> Result:
+    """Trains a job in the folder ``run``, or goes on from its newest checkpoint. ``about`` is a sentence
+    on the config, said once it is known that the folder can be used.
 
     The bits depend on the config, the data and the machine, never on where a run was interrupted.
     Raises UserError for data or a folder that cannot be used, and for a loss that is not finite;
@@ -37,6 +38,8 @@ def fit(job: Job, run: Path) -> Result:
     try:
         folder.check(run, job.config, data)
         job.task.prepare(run)
+        if about:
+            print(about, file=sys.stderr, flush=True)
         keep = job.config.keep
         with Checkpoints(run / "checkpoints", keep) as checkpoints, Signals() as signals:
             return _train(job, run, checkpoints, signals)

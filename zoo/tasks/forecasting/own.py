@@ -25,6 +25,9 @@ _KEYS = (
     "eval_epochs",
     "optimizer.weight_decay",
 )
+# What a command says, also of a run that it goes on with, and keys of which one clears the other.
+_ASKED = {"name", "variant", "seed", "data.name", "data.path"}
+_EITHER = ({"steps", "epochs"}, {"eval_every", "eval_epochs"})
 
 
 def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None) -> str:
@@ -36,11 +39,15 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     if not config.adapt or config.model.stateful:
         return ""
     if begun is not None:
-        put(config, {key: flatten(begun)[key] for key in (*_KEYS, "adapt")}, given)
+        asked = _ASKED | given | {key for pair in _EITHER if given & pair for key in pair}
+        have = flatten(config)
+        put(config, {k: v for k, v in flatten(begun).items() if k in have}, asked)
         return ""
     from zoo.errors import UserError
     from zoo.tasks.forecasting.task import ForecastingTask
 
+    if config.ensemble.members < 2:
+        put(config, {"ensemble.combine": "mean"}, given)
     try:
         table = ForecastingTask(config).table
     except UserError:

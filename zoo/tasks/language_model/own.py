@@ -100,11 +100,12 @@ def _characters(config):
         return 0
     try:
         source = large.source(config)
+        if not all(file.is_file() for file in source.files):  # a pipe is read once, by the task
+            return 0
         with open(source.files[0], "rb") as file:
             some = file.read(_SAMPLE)
-        return (
-            round(source.size * len(some.decode(d.encoding, "ignore")) / len(some)) if some else 0
-        )
+        share = len(some.decode(d.encoding, "ignore")) / max(1, len(some))
+        return round(source.size * share)
     except (UserError, OSError, LookupError):
         return 0  # the task says what is wrong
 

@@ -26,6 +26,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.data import batches, mapped
+from zoo.data.files import write_bytes
 from zoo.data.text import collection, corpus, encoded, tokenizers, words
 from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
@@ -33,7 +34,6 @@ from zoo.generate import default_prompt, further, generate_blocks
 from zoo.models import Ensemble, LanguageModel
 from zoo.models.softmax import chances, draw
 from zoo.models.stack import penalised
-from zoo.runs import folder
 from zoo.tasks import copies
 from zoo.tasks.language_model import beside, evaluation, large, names
 from zoo.tasks.language_model.config import check
@@ -358,7 +358,7 @@ class LanguageModelTask(Task):
         about = "" if self.members else beside.words(evaluation.metrics, self.loss_unit)
         if about:
             _, text = self.sample(params, evaluation.metrics)
-            folder.write(run / "summary.txt", f"{text}\n\n{about}\n")
+            write_bytes(run / "summary.txt", f"{text}\n\n{about}\n".encode())
 
     def generate(
         self, params, prompt: str = "", unseen: str = "error", member: str = "", **settings
