@@ -1,8 +1,10 @@
 """Trains what a config describes.
 
     python train.py --config=configs/NAME.py[:VARIANT] [--config.key=value ...] [--run=FOLDER]
+    python train.py --from=RUN [--config.key=value ...] --run=FOLDER
 
-The same command goes on where it was stopped; a finished run says so.
+The same command goes on where it was stopped; a finished run says so, and goes on when it is asked for more
+steps. --from starts a new run with the settings and the parameters of another, such as on another text.
 """
 
 import sys
@@ -27,16 +29,22 @@ def main(argv):
     flags.DEFINE_integer(
         "seeds", 0, "train this many seeds, in seed-0, seed-1, … of the run", **define
     )
-    name, rest = _take_config(argv)
-    if not name:
+    flags.DEFINE_string("from", None, "a run to start from: its parameters and, without --config, its "
+                        "settings", **define)  # fmt: skip
+    name, rest = _take("config", argv)
+    start, rest = _take("from", rest)
+    if not name and not start:
         if cli.parse(values, rest, __doc__) is None:
             return 0
         raise UserError("--config is missing: --config=configs/NAME.py[:VARIANT]")
-    settings = config.load(name)
+    settings = config.load(name) if name else _again(start)
+    settings.start = start or settings.start
     config.override(settings, rest, values)
     if cli.parse(values, rest, __doc__) is None:
         return 0
     config.settle(settings, rest)
+    if not name and not values.run:
+        raise UserError("--run is missing: the folder of the new run")
     run = Path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
     about = ""
     if values.mode == "eval":
@@ -60,17 +68,26 @@ def _same(settings, given, begun):
             )
 
 
-def _take_config(argv):
-    """The value of --config, in either way of writing a flag, and the other arguments."""
-    name, rest, follows = "", [], False
+def _again(run):
+    """The settings of a run, for another one that starts from it."""
+    settings = folder.read_config(Path(run))
+    settings.about, settings.results = "", ()
+    if "adapt" in settings:  # what it has is asked for, whatever the new text
+        settings.adapt = False
+    return settings
+
+
+def _take(flag, argv):
+    """The value of a flag, in either way of writing one, and the other arguments."""
+    value, rest, follows = "", [], False
     for arg in argv:
-        if follows or (arg.lstrip("-").startswith("config=") and arg.startswith("-")):
-            name, follows = arg if follows else arg.partition("=")[2], False
-        elif arg in ("-config", "--config"):
+        if follows or (arg.lstrip("-").startswith(f"{flag}=") and arg.startswith("-")):
+            value, follows = arg if follows else arg.partition("=")[2], False
+        elif arg in (f"-{flag}", f"--{flag}"):
             follows = True
         else:
             rest.append(arg)
-    return name, rest
+    return value, rest
 
 
 def _suffix(settings, name):

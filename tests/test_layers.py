@@ -15,7 +15,7 @@ LAYERS = [
     {"tasks"},
     {"runs"},
     {"pages", "train"},
-    {"bench", "cli", "compare", "predict", "report", "reproduce", "sample", "score"},
+    {"bench", "cli", "compare", "predict", "report", "reproduce", "sample", "score", "trained"},
 ]
 ONLY = {
     "flax": {

@@ -1,7 +1,7 @@
 """The LSTM zoo: recurrent cells as pure functions, and whole systems made of them.
 
 zoo.cells, zoo.unroll    cells and the time loop, for your own JAX code
-zoo.load(run)            the model and parameters of a run that train.py made
+zoo.load(run)            a model that train.py trained: it writes, scores, forecasts, predicts
 """
 
 from pathlib import Path
@@ -11,13 +11,15 @@ __all__ = ["load"]
 
 
 def load(run: str | Path):
-    """(model, params) of a finished run folder: the Flax module and its best parameters.
+    """A trained model, from its run folder: see ``zoo.trained.Trained`` for what it does.
 
-    For a language model: ``carry, logits = model.apply(params, tokens)`` with tokens (B, T) ints; for a
-    forecaster see ``zoo.models.Forecaster``.
-    Raises zoo.errors.UserError where the folder is no finished run.
+    It is a pair, too: ``model, params = zoo.load(run)`` are the Flax module and its best parameters. For a
+    language model: ``carry, logits = model.apply(params, tokens)`` with tokens (B, T) ints; for a
+    forecaster see ``zoo.models.Forecaster``. Of a run that is not finished they are those of its newest
+    checkpoint, with a warning.
+
+    Raises zoo.errors.UserError where the folder is no run, or holds no checkpoint yet.
     """
-    from zoo.runs.load import load as load_run
+    from zoo import trained
 
-    loaded = load_run(Path(run))
-    return loaded.model, loaded.params
+    return trained.load(Path(run).expanduser())

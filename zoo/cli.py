@@ -19,6 +19,11 @@ def fail(message: object) -> int:
     return 2
 
 
+def note(message: str) -> None:
+    """Prints a line that people should know of, on stderr."""
+    print(f"note: {message}", file=sys.stderr)
+
+
 def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> int:
     """Runs ``main(argv)``, with the flags that XLA needs, and turns a UserError into one line and exit
     code 2."""

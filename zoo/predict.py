@@ -51,7 +51,7 @@ def main(argv):
     from zoo.runs.load import load
 
     run = Path(values.run)
-    _, params, task = load(run, use="predict")
+    _, params, task = load(run, use="predict", early=cli.note)
     name = task.config.task
     if name not in predictors:
         raise UserError(

@@ -58,7 +58,7 @@ def main(argv):
 
     from zoo.runs.load import load
 
-    _, params, task = load(Path(values.run), use="generate")
+    _, params, task = load(Path(values.run), use="generate", early=cli.note)
     if not hasattr(task, "generate"):
         raise UserError(
             f"--run={values.run}: a run of the task {task.config.task!r} writes no text"

@@ -64,9 +64,11 @@ def main(argv):
     settings = _settings(values)
 
     from zoo import tasks
+    from zoo.runs import folder
     from zoo.runs.load import load
 
-    _, params, task = load(Path(values.run), use="generate")
+    run = Path(values.run)
+    _, params, task = load(run, use="generate", early=cli.note)
     scorer = tasks.module(task.config.task, "score")
     if scorer is None:
         raise UserError(
@@ -75,20 +77,9 @@ def main(argv):
     scorer.check(task)
     options = {"whole": values.whole, "member": values.member or ""}
     options |= {"settings": scorer.Settings(**settings) if values.dynamic else None}
-    options |= {"share": _share(Path(values.run)) if values.mixed else None}
+    share = scorer.share(run, folder.read_result(run)) if values.mixed else None
+    options |= {"share": share}
     return _score(values, scorer, task, params, options)
-
-
-def _share(run):
-    """The share of the Kneser-Ney model that a run has found."""
-    from zoo.runs import folder
-
-    share = (folder.read_result(run) or {"metrics": {}})["metrics"].get("valid_mixed_share")
-    if share is None:
-        raise UserError(
-            f"--mixed: {run} has no share of a Kneser-Ney model; train with --config.mix=True"
-        )
-    return share
 
 
 def _score(values, scorer, task, params, options):
@@ -100,16 +91,16 @@ def _score(values, scorer, task, params, options):
         file = open(path, "rb") if path else sys.stdin.buffer  # noqa: SIM115 (closed below)
     except OSError as error:
         raise UserError(f"--input={path}: {error.strerror}") from None
-    shown, line, total = [], _Sums(), _Sums()
+    shown, line, total = [], scorer.Sums(), scorer.Sums()
     with file:
         pieces = line_parts.pieces(file, path or "standard input")
         for part in scorer.score(task, params, pieces, **options):
             if part.first:
-                line = _Sums()
+                line = scorer.Sums()
             for sums in (line, total):
                 sums.add(part, task.vocabulary.unknown_ids)
             if values.per_token:
-                _print(_tokens(task, part))
+                _print(scorer.symbol_rows(task.vocabulary, part))
             if values.picture is not None and len(shown) < scorer.shades.MOST:
                 shown += scorer.shades.symbols(task.vocabulary, part, len(shown))
             if part.last:
@@ -120,45 +111,6 @@ def _score(values, scorer, task, params, options):
     if not values.whole:
         print(f"all lines: {_words(total.row())}", file=sys.stderr)
     return 0
-
-
-class _Sums:
-    """Sums over symbols."""
-
-    def __init__(self):
-        self.tokens = self.characters = self.unknown = 0
-        self.nats = {}
-
-    def add(self, part, unknown_ids):
-        import numpy as np
-
-        self.tokens += len(part.ids)
-        self.characters += part.characters
-        self.unknown += int(np.isin(part.ids, unknown_ids).sum())
-        for name, nats in part.nats.items():
-            self.nats[name] = self.nats.get(name, 0.0) + float(np.sum(nats, dtype=np.float64))
-
-    def row(self):
-        row = {"tokens": self.tokens, "characters": self.characters, "unknown": self.unknown}
-        for name, nats in (self.nats or {"": 0.0}).items():
-            name = f"{name}_" if name else ""
-            bits = nats / math.log(2)
-            row |= {f"{name}nats": nats}
-            row |= {f"{name}nats_per_token": nats / self.tokens if self.tokens else None}
-            row |= {f"{name}bits_per_character": bits / self.characters if self.tokens else None}
-        return row
-
-
-def _tokens(task, part):
-    """A row for each symbol."""
-    for i, token in enumerate(part.ids):
-        row = {"line": part.line, "token": task.vocabulary.decode(part.ids[i : i + 1])}
-        if token in task.vocabulary.unknown_ids:
-            row["unknown"] = True
-        for name, nats in part.nats.items():
-            name = f"{name}_" if name else ""
-            row |= {f"{name}probability": math.exp(-nats[i]), f"{name}nats": float(nats[i])}
-        yield row
 
 
 def _words(row):

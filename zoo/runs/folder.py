@@ -63,17 +63,23 @@ def check(path: Path, config: ConfigDict, data: dict) -> None:
         write(path / "data.json", record)
         write(path / "config.json", configs.to_json(config))
         return
-    before, config = read_config(path), tasks.restored_config(configs.to_json(config))
-    if keys := [k for k in configs.differences(before, config) if k not in _WORDS]:
-        old, new = (_value(c, keys[0]) for c in (before, config))
+    if keys := changed(read_config(path), config):
+        key, (old, new) = next(iter(keys.items()))
         more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
         raise UserError(
-            f"--run={path}: began with {keys[0]}={old}, now {new}{more}; give another --run, or "
+            f"--run={path}: began with {key}={old}, now {new}{more}; give another --run, or "
             "delete that folder"
         )
     check_data(path, config, data)
     if not (path / "data.json").exists():  # a run of 0.1
         write(path / "data.json", record)
+
+
+def changed(before: ConfigDict, config: ConfigDict) -> dict[str, list]:
+    """key -> [value before, value now] of the keys that matter to a run and differ."""
+    now = tasks.restored_config(configs.to_json(config))
+    keys = [k for k in configs.differences(before, now) if k not in _WORDS]
+    return {key: [_value(before, key), _value(now, key)] for key in keys}
 
 
 def check_data(path: Path, config: ConfigDict, data: dict) -> None:

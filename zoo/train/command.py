@@ -16,7 +16,7 @@ from zoo.runs import folder
 from zoo.runs.load import restore
 from zoo.runs.log import last_sample
 from zoo.tasks.protocol import evaluate_all
-from zoo.train import bank, feed, loop, stages, step
+from zoo.train import bank, feed, further, loop, stages, step
 from zoo.train import job as jobs
 from zoo.train.signals import Stopped
 
@@ -58,6 +58,8 @@ def train(config: ConfigDict, run: Path, about: str = "") -> int:
 def _complete(config, run, about=""):
     """One training, up to its end."""
     job = jobs.make(config)
+    if told := further.reopen(run, job):
+        print(told, file=sys.stderr, flush=True)
     if folder.read_result(run):
         folder.check(run, config, job.task.describe_data())
         print(f"{run} is finished", file=sys.stderr)

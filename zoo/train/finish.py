@@ -13,7 +13,7 @@ from zoo.runs import folder, log, plots
 from zoo.runs.reference import versions
 from zoo.runs.state import TrainState, fingerprint
 from zoo.tasks.protocol import evaluate_all
-from zoo.train import averaging, bank
+from zoo.train import averaging, bank, further
 from zoo.train.job import Job
 
 
@@ -76,6 +76,8 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) ->
         "devices": jax.device_count(),
         "finished": True,
     }
+    if past := further.history(run):
+        record["history"] = past
     if config.optimizer.average:
         record["average_sha256"] = fingerprint(newest)
     folder.write(run / "result.json", json.dumps(record, indent=2) + "\n")

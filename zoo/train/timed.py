@@ -18,7 +18,7 @@ def settled(job: Job, state: TrainState) -> tuple[Job, TrainState]:
     steps = optimizers.planned(state.opt_state)
     if steps is None:
         return job, state
-    if not steps and (job.config.steps is not None or job.plan.steps <= _MEASURED):
+    if job.config.steps is not None or (not steps and job.plan.steps <= _MEASURED):
         steps = job.plan.steps
         state = _with(state, steps)
     return job._replace(plan=job.plan.within(job.config, steps)) if steps else job, state

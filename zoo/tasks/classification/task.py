@@ -45,6 +45,7 @@ class ClassificationTask(Task):
     """The Task over a Classifier, or a bank of them; see ``zoo.tasks.protocol``."""
 
     loss_unit = "nats a text"
+    starts = False  # symbols and classes are numbered by the texts
 
     def __init__(self, config: ConfigDict):
         """The texts are read when they are first needed. Raises UserError for keys out of range."""
@@ -147,7 +148,7 @@ class ClassificationTask(Task):
 
     @cached_property
     def _train_ids(self):
-        return [self._encode(text) for text in self.texts["train"].texts]
+        return [self.tokens(text) for text in self.texts["train"].texts]
 
     @cached_property
     def models(self) -> dict[str, Classifier | LanguageModel]:
@@ -178,13 +179,13 @@ class ClassificationTask(Task):
         index, arrays = {label: i for i, label in enumerate(self.classes)}, {}
         for split, (texts, given, _) in self.texts.items():
             labels = np.array([index.get(label, -1) for label in given], np.int32)
-            each = self._train_ids if split == "train" else map(self._encode, texts)
+            each = self._train_ids if split == "train" else map(self.tokens, texts)
             arrays[split] = self._padded(each) | {"labels": labels}
         return arrays
 
     def padded(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """tokens (n, ``longest``) and lengths (n,), int32, of any texts."""
-        return self._padded(map(self._encode, texts))
+        return self._padded(map(self.tokens, texts))
 
     def _padded(self, each):
         each = [ids[: self.longest] for ids in each]
@@ -431,7 +432,7 @@ class ClassificationTask(Task):
         Where no symbol of it is known, ``known`` is False, and the shares of the classes in training speak.
         Where it has more symbols than ``longest``, which alone are read, ``cut`` is True.
         """
-        ids = [self._encode(text) for text in texts]
+        ids = [self.tokens(text) for text in texts]
         arrays = self._padded(ids)
         all_known = self._known(arrays)
         log_p = self._mixed(evaluation.log_p(self, params, arrays), all_known, self.temperature)
@@ -477,7 +478,8 @@ class ClassificationTask(Task):
             text = " ".join(stop_words.without(words.tokens(text)))
         return text
 
-    def _encode(self, text):
+    def tokens(self, text: str) -> np.ndarray:
+        """The ids (N,) of a text."""
         return self.vocabulary.encode(self.prepared(text))
 
     def _save(self, run):

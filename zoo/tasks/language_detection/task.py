@@ -50,6 +50,8 @@ _VALID_ROWS = 64  # windows of the validation part that are read at once
 class LanguageDetectionTask(Task):
     """The Task over a bank of LanguageModels; see ``zoo.tasks.protocol`` for what each method does."""
 
+    starts = False  # symbols and classes are numbered by the texts
+
     def __init__(self, config: ConfigDict):
         """The texts are read when they are first needed. Raises UserError for keys out of range."""
         check(config)
@@ -246,7 +248,7 @@ class LanguageDetectionTask(Task):
 
     def _scores(self, params, strings, whole, wanted, allowed):
         allowed = np.where(allowed.any(axis=1, keepdims=True), allowed, wanted)
-        tokens = [self._encode(s, whole) for s in strings]
+        tokens = [self.tokens(s, whole) for s in strings]
         e, apart = self.config.contamination, not self.config.model.shared
         scores = np.zeros(allowed.shape)
         for backward, share in enumerate(self._shares):
@@ -263,7 +265,7 @@ class LanguageDetectionTask(Task):
         """log P(character | those before it, language), (characters, languages), by the members that
         read forwards."""
         piece, n = self._reader(params, 0), len(self.codes)
-        tokens = self._encode(string, False)
+        tokens = self.tokens(string, False)
         return likelihood.trace(piece, tokens, n, self.config.contamination)
 
     def posterior(
@@ -335,7 +337,8 @@ class LanguageDetectionTask(Task):
         record = names | {"temperature": temperature}
         write_bytes(run / "detector.json", (json.dumps(record, indent=2) + "\n").encode())
 
-    def _encode(self, string, whole):
+    def tokens(self, string: str, whole: bool = True) -> np.ndarray:
+        """The ids (N,) of a text, or, not ``whole``, of a piece of one that is cleaned already."""
         if whole:
             string = texts.clean(string, self.config.data.lowercase)
             string = between_spaces(string) if self.config.data.ends == "spaces" else string

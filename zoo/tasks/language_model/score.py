@@ -1,6 +1,8 @@
 """What ``zoo.score`` says of a text by a language model: nats of every symbol, in parts of lines."""
 
+import math
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from zoo.tasks.language_model import dynamic, mixture, shades
 from zoo.tasks.language_model.dynamic import Settings
 from zoo.tasks.language_model.scoring import LONG, Reader
 
-__all__ = ["Part", "Settings", "check", "score", "shades"]
+__all__ = ["Part", "Settings", "Sums", "check", "score", "shades", "share", "symbol_rows"]
 _SYMBOLS = 1 << 17  # of lines that wait to be read side by side, at most
 _BY_PARTS = ("characters", "bytes")  # others need whole lines: a part could end inside of a word
 
@@ -39,6 +41,45 @@ class Part(NamedTuple):
     nats: dict[str, np.ndarray]
 
 
+class Sums:
+    """Sums over the symbols of parts, and their means."""
+
+    def __init__(self):
+        self.tokens = self.characters = self.unknown = 0
+        self.nats = {}
+
+    def add(self, part: Part, unknown_ids: Iterable[int]) -> None:
+        """Counts a part in."""
+        self.tokens += len(part.ids)
+        self.characters += part.characters
+        self.unknown += int(np.isin(part.ids, unknown_ids).sum())
+        for name, nats in part.nats.items():
+            self.nats[name] = self.nats.get(name, 0.0) + float(np.sum(nats, dtype=np.float64))
+
+    def row(self) -> dict:
+        """tokens, characters and unknown; for each reader nats, nats_per_token, bits_per_character."""
+        row = {"tokens": self.tokens, "characters": self.characters, "unknown": self.unknown}
+        for name, nats in (self.nats or {"": 0.0}).items():
+            name = f"{name}_" if name else ""
+            bits = nats / math.log(2)
+            row |= {f"{name}nats": nats}
+            row |= {f"{name}nats_per_token": nats / self.tokens if self.tokens else None}
+            row |= {f"{name}bits_per_character": bits / self.characters if self.tokens else None}
+        return row
+
+
+def symbol_rows(vocabulary, part: Part) -> Iterator[dict]:
+    """A row for each symbol: line, token, and for each reader probability and nats."""
+    for i, token in enumerate(part.ids):
+        row = {"line": part.line, "token": vocabulary.decode(part.ids[i : i + 1])}
+        if token in vocabulary.unknown_ids:
+            row["unknown"] = True
+        for name, nats in part.nats.items():
+            name = f"{name}_" if name else ""
+            row |= {f"{name}probability": math.exp(-nats[i]), f"{name}nats": float(nats[i])}
+        yield row
+
+
 def check(task) -> None:
     """Raises UserError for a model that does not read symbol by symbol."""
     if not hasattr(task.model, "nats"):
@@ -46,6 +87,16 @@ def check(task) -> None:
             f"--run: its model reads windows ({task.config.data.batches}), one for each symbol; "
             "zoo.score is for models that read on: data.batches=lanes or chunks"
         )
+
+
+def share(run: Path, result: dict | None) -> float:
+    """The share of the Kneser-Ney model that a run has found. Raises UserError where it has none."""
+    share = (result or {"metrics": {}})["metrics"].get("valid_mixed_share")
+    if share is None:
+        raise UserError(
+            f"--mixed: {run} has no share of a Kneser-Ney model; train with --config.mix=True"
+        )
+    return share
 
 
 def score(

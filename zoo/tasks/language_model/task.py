@@ -406,6 +406,10 @@ class LanguageModelTask(Task):
             raise UserError("the prompt has no word: give one, or leave it out")
         return self.vocabulary.encode(prompt or default_prompt(self.vocabulary)), prompt
 
+    def tokens(self, text: str) -> np.ndarray:
+        """The ids (N,) of a text."""
+        return self.vocabulary.encode(self._prepared(text))
+
     def _prepared(self, text):
         """A text of people as the training text is written."""
         text = corpus.prepare(text, self.config.data.lowercase)
@@ -455,7 +459,7 @@ class LanguageModelTask(Task):
 
     def copied(self, text: str, member: str = "") -> str:
         """A sentence on the longest run of symbols that a text has in common with the training text."""
-        ids = self.vocabulary.encode(self._prepared(text))
+        ids = self.tokens(text)
         run = copies.longest_run(ids, self.training_ids(member))
         shown = self.vocabulary.decode(ids[run.start : run.start + run.length])
         return (

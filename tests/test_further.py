@@ -1,0 +1,118 @@
+"""Runs that go on: a finished one for longer, and a new one from the parameters of another."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import train
+import zoo
+from zoo import cli
+from zoo.runs import folder
+
+ROOT = Path(__file__).parent.parent
+TINY = ["model.hidden=6", "model.embed=4", "batch_size=4", "data.window=8", "eval_every=10"]
+TINY += ["log_every=5", "optimizer.schedule=constant", "optimizer.warmup_steps=0", "kneser_ney=0"]
+TINY += ["mix=False", "patience=0", "minutes=0"]
+
+
+def command(run, *keys, config="--config=" + str(ROOT / "configs/char_lm.py")):
+    argv = [config, *(f"--config.{key}" for key in keys), f"--run={run}"]
+    return cli.run(train.main, ["train.py", *argv])
+
+
+@pytest.fixture
+def keys(text):
+    return [*TINY, f"data.path={text}"]
+
+
+def test_a_finished_run_goes_on_to_the_bits_of_the_longer_one(keys, tmp_path, capsys):
+    short, long = tmp_path / "short", tmp_path / "long"
+    assert command(short, *keys, "steps=20") == command(long, *keys, "steps=40") == 0
+    first = folder.read_result(short)
+    capsys.readouterr()
+    assert command(short, *keys, "steps=40") == 0
+    told = capsys.readouterr().err
+    assert f"{short} was finished with 20 steps, and goes on to 40\n" in told
+    result, whole = folder.read_result(short), folder.read_result(long)
+    for key in ("params_sha256", "best_sha256", "metrics", "steps"):
+        assert result[key] == whole[key], key
+    (entry,) = result["history"]
+    assert entry["steps"] == 20 and entry["changed"] == {"steps": [20, 40]}
+    assert entry["params_sha256"] == first["params_sha256"] != result["params_sha256"]
+    assert "history" not in whole
+    records = [json.loads(line) for line in (short / "metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records] == list(range(5, 45, 5))
+    assert command(short, *keys, "steps=40") == 0
+    assert f"{short} is finished" in capsys.readouterr().err
+
+    for steps in (20, 30):  # not longer: told, and nothing is lost
+        assert command(short, *keys, f"steps={steps}") == 2
+        assert "is finished, with 40 steps; to go on ask for more" in capsys.readouterr().err
+    assert command(short, *keys, "steps=60", "model.hidden=7") == 2
+    assert "began with model.hidden=6, now 7" in capsys.readouterr().err
+    assert folder.read_result(short) == result
+
+
+@pytest.mark.parametrize("written", [("history.json",), ("history.json", "config.json")])
+def test_a_run_that_was_killed_when_it_was_about_to_go_on_does_so(keys, written, tmp_path):
+    run, kept = tmp_path / "run", {}
+    assert command(run, *keys, "steps=20") == 0
+    before = {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()}
+    assert command(run, *keys, "steps=30") == 0
+    whole = folder.read_result(run)
+    kept = {name: (run / name).read_bytes() for name in written}
+    for p in (run / "checkpoints").iterdir():
+        if p.name == "30":
+            p.rename(tmp_path / "later")
+    for name, content in {**before, **kept}.items():
+        (run / name).write_bytes(content)
+    assert command(run, *keys, "steps=30") == 0
+    again = folder.read_result(run)
+    assert again["params_sha256"] == whole["params_sha256"] and again["steps"] == 30
+    assert [entry["steps"] for entry in again["history"]] == [20]
+
+
+def test_a_run_that_patience_ended_needs_more_of_it(keys, tmp_path, capsys):
+    run, still = tmp_path / "run", ["optimizer.learning_rate=0"]  # never better than at first
+    assert command(run, *keys, *still, "steps=90", "patience=2") == 0
+    assert folder.read_result(run)["steps"] == 30
+    assert command(run, *keys, *still, "steps=200", "patience=2") == 2
+    assert "ended after 30 steps by --config.patience=2" in capsys.readouterr().err
+    assert command(run, *keys, *still, "steps=200", "patience=4") == 0
+    assert folder.read_result(run)["steps"] == 50
+
+
+def test_a_new_run_starts_from_another_one_with_its_settings(keys, tmp_path, capsys):
+    run, further = tmp_path / "run", tmp_path / "further"
+    assert command(run, *keys, "steps=20") == 0
+    other = tmp_path / "other.txt"
+    other.write_text("a mat sat on the cat.\n" * 90)
+    begin = f"--from={run}"
+    assert cli.run(train.main, ["train.py", begin, f"--config.data.path={other}"]) == 2
+    assert "--run is missing" in capsys.readouterr().err
+    still = ["optimizer.learning_rate=0", f"data.path={other}"]
+    assert command(further, *still, config=begin) == 0
+    before, after = zoo.load(run), zoo.load(further)
+    near = partial(np.testing.assert_allclose, atol=1e-7)  # they are averages of equal ones
+    jax.tree.map(near, before.params, after.params)
+    config = folder.read_config(further)
+    assert config.start == str(run) and config.model.hidden == 6 and config.steps == 20
+    assert after.generate("the ", length=5, seed=1) == before.generate("the ", length=5, seed=1)
+
+
+def test_what_cannot_start_from_another_run_says_so(keys, tmp_path, capsys):
+    missing, texts = tmp_path / "missing", ROOT / "tests/old_runs/texts"
+    assert command(tmp_path / "run", *keys, config=f"--from={missing}") == 2
+    assert "no such folder" in capsys.readouterr().err
+    detector = ["--config=" + str(ROOT / "configs/language_detector.py"), f"--from={missing}"]
+    detector += [
+        f"--config.data.path={texts}",
+        "--config.data.languages=()",
+        "--config.baselines=none",
+    ]
+    assert cli.run(train.main, ["train.py", *detector, f"--run={tmp_path / 'detector'}"]) == 2
+    assert "starts from no other run" in capsys.readouterr().err
