@@ -10,18 +10,29 @@ single words that are recognised (test_accuracy_single_words).
     python train.py --config=configs/language_detector.py:english_french    101 s     0.9554  12 members
     python train.py --config=configs/language_detector.py:genesis           68 s      0.9841  more text
     python train.py --config=configs/language_detector.py:world             11.4 min  0.700   27 languages
+    python train.py --config=configs/language_detector.py:world_words       with word lists; not measured
 
     python train.py --config=configs/language_detector.py:english_french --config.data.languages='()' \\
         --config.data.path=FOLDER --run=runs/mine                           one file a language, of your own
 
 The texts are those of the UDHR archive, lower-cased, the first 80 % of the words to train and the rest to
-test; genesis is trained on Genesis, and tested on the UDHR too. How settings were chosen, how often test
-parts were seen, and where this differs from the source: docs/choices.md.
+test; genesis is trained on Genesis, and tested on the UDHR too. world_words trains on frequent words, too:
+those of the package wordfreq (pip install '.[words]'; its lists are CC BY-SA 4.0), 30,000 a language at
+most. How settings were chosen, how often test parts were seen, and where this differs from the source:
+docs/choices.md.
 """
 
 from zoo.tasks.language_detection.config import defaults
 
-VARIANTS = ("source", "source_window50", "source_20_epochs", "english_french", "genesis", "world")
+VARIANTS = (
+    "source",
+    "source_window50",
+    "source_20_epochs",
+    "english_french",
+    "genesis",
+    "world",
+    "world_words",
+)
 
 
 def get_config(variant="source"):
@@ -33,8 +44,8 @@ def get_config(variant="source"):
         ("test_auc_20", 0.9999, "Kneser-Ney 5-gram, same text"),
         ("test_auc_source", 0.6514, "source 004"),
     )
-    if variant == "world":
-        return _world(c)
+    if variant.startswith("world"):
+        return _world(c, variant)
     c.baselines = "ngrams"
     if variant == "english_french":
         c.about = "one model told the language, six forwards, six backwards, discriminative"
@@ -70,7 +81,7 @@ def get_config(variant="source"):
     return c
 
 
-def _world(c):
+def _world(c, variant):
     from zoo.data.text.languages import WORLD
 
     c.data.update({"languages": WORLD, "window": 16, "test": 0.0, "valid": 0.05})
@@ -90,4 +101,8 @@ def _world(c):
     c.baselines = "ngrams"
     c.batch_size, c.steps, c.eval_every, c.log_every = 108, 2500, 2500, 100
     c.optimizer.update({"name": "adam", "learning_rate": 1e-2, "schedule": "cosine"})
+    if variant == "world_words":
+        c.about = "27 languages, with lists of frequent words"
+        c.data.update({"words": "wordfreq", "min_count": 150})
+        c.model.hidden, c.steps, c.eval_every = 128, 4000, 4000
     return c

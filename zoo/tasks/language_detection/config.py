@@ -38,6 +38,7 @@ def defaults() -> ConfigDict:
         "name": "udhr",  # or genesis
         "path": "",  # a folder with one file a language, or en=one.txt,fr=other.txt
         "languages": (),  # codes; () for all that are there
+        "words": "",  # lists of frequent words that train too: wordfreq, or a folder with CODE.txt files
         "encodings": "",  # of files that are not UTF-8: fr=iso-8859-1
         "lowercase": True,
         "min_count": 2,  # rarer characters stand for the unknown symbol of their script
