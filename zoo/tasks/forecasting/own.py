@@ -36,6 +36,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
 
     begun: the config of the run, where it has begun: then what it has stays
     """
+    if config.model.stateful:
+        put(config, {"refit": False}, given)
     if not config.adapt or config.model.stateful:
         return ""
     if begun is not None:
