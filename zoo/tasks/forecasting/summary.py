@@ -21,9 +21,9 @@ def text(task, evaluated: Evaluation) -> str:
     if task.refit.members:
         rows, seen = task.frame.lengths.sum(), task.frame.ends[:, 0].sum()
         parts.append(
-            f"What comes next was fitted again on all rows ({rows:,} in place of {seen:,}), with these "
-            "settings:\npredictions.csv and zoo.predict are of that. The errors above are of what has "
-            "not seen\nthe rows that it forecast; the intervals are as wide as those errors.\n"
+            "What comes next (predictions.csv, zoo.predict) is forecast by networks and methods that were\n"
+            f"fitted again on all rows ({rows:,} in place of {seen:,}), with the same settings. The errors "
+            "above are\nof those that had not seen the rows they forecast; they make the intervals too.\n"
         )
     return "\n".join(parts)
 
@@ -83,7 +83,8 @@ def by_series(backtest: Backtest, each: list[dict[str, float]]) -> list[str]:
     """A line a series: errors, and the best of the other methods; of many those with the largest."""
     names, horizon = backtest.table.names, backtest.z.shape[1]
     suffixes = {"": "", "_ahead": f", {horizon} ahead"}
-    suffixes = {s: words for s, words in suffixes.items() if f"test_rmse{s}" in each[0]}
+    counts = {s: sum(f"test_rmse{s}" in own for own in each) for s in suffixes}
+    suffixes = {s: words for s, words in suffixes.items() if counts[s]}
     head = ["series"]
     for words in suffixes.values():
         head += [f"RMSE{words}", f"MASE{words}", "best other", "its RMSE"]
@@ -97,6 +98,9 @@ def by_series(backtest: Backtest, each: list[dict[str, float]]) -> list[str]:
         for suffix in suffixes:
             end = f"_rmse{suffix}"
             others = {k.removesuffix(end): v for k, v in own.items() if k.endswith(end)}
+            if not others:  # the test part of this one is shorter
+                row += ["-"] * 4
+                continue
             mine = others.pop("test")
             best = min(others, key=others.get)
             won[suffix] += mine < others[best]
@@ -112,7 +116,7 @@ def by_series(backtest: Backtest, each: list[dict[str, float]]) -> list[str]:
     for suffix, words in suffixes.items():
         ahead = words.removeprefix(", ") or f"one {backtest.table.frequency.name} ahead"
         lines.append(
-            f"{ahead}, this model is better than all others on {won[suffix]} of {len(names)} series"
+            f"{ahead}, this model is better than all others on {won[suffix]} of {counts[suffix]} series"
         )
     return lines
 
@@ -127,10 +131,10 @@ def _title(backtest):
 
 
 def _left_out(task, made):
-    """Of the longest series."""
+    """Of the series that allow the least: the longest, and the one with the shortest training part."""
     if task.config.baselines != "classical":
         return {}
-    rows, start = task.frame.ends[:, 2].max(), task.frame.ends[:, 1].max()
+    rows, start = task.frame.ends[:, 2].max(), task.frame.ends[:, 1].min()
     return baselines.left_out(set(made), int(rows), int(start), task.table.frequency.season)
 
 

@@ -26,7 +26,7 @@ from ml_collections import ConfigDict
 
 from zoo import random
 from zoo.data.batches import cut, take
-from zoo.data.series import calendar, frames, read
+from zoo.data.series import frames, read
 from zoo.data.series.table import Table, digest, first_rows, load_table, save_table
 from zoo.models import Forecaster
 from zoo.models.stack import penalised
@@ -118,14 +118,7 @@ class ForecastingTask(Task):
     def describe_data(self):
         _ = self.views  # series that are too short are told now
         rows = {name: len(v) for name, v in zip(self.table.names, self.table.values, strict=True)}
-        if self.table.frequency.unit == "B":
-            for name, times in zip(self.table.names, self.table.times, strict=True):
-                if len(days := calendar.holidays(times)):
-                    print(
-                        f"note: series {name!r} has no row for {len(days)} of the days from Monday to "
-                        f"Friday, such as {days[0]}: they are taken for holidays",
-                        file=sys.stderr,
-                    )
+        limits.note_holidays(self.table)
         return {
             "digest": digest(self.table),
             "rows": rows,
