@@ -32,7 +32,7 @@ def get_config(variant="own"):
     c.name, c.variant = "forecast", variant
     c.best.metric = "valid_loss"
     if variant == "own":
-        c.adapt, c.baselines, c.best.metric = True, "classical", ""
+        c.adapt, c.refit, c.baselines, c.best.metric = True, True, "classical", ""
         c.data.update({"test": 0.2, "calendar": True})
         c.model.update({"hidden": 16, "linear": True, "dropout_out": 0.2})
         c.ensemble.update({"members": 8, "combine": "stacked", "recent": 50, "gamma": 0.08})

@@ -367,6 +367,64 @@ def test_frequencies_are_inferred_and_continued(stamps, name, after):
     np.testing.assert_array_equal(calendar.steps(times, frequency), [0, 1])
 
 
+def weekdays(first, count, but=()):
+    days = np.busday_offset(first, np.arange(count), roll="forward")
+    return [str(day) for day in days if str(day) not in but]
+
+
+def sheet_of(stamps):
+    return "date,v\n" + "".join(f"{stamp},{i + 1}\n" for i, stamp in enumerate(stamps))
+
+
+def test_business_days_keep_their_dates_and_skip_weekends(read):
+    table = read(sheet_of(weekdays("2024-01-01", 15)))  # to Friday 19 January
+    freq = table.frequency
+    assert freq.name == "business day" and freq.season == 5
+    after = calendar.following(table.times[0], 6, freq)
+    assert [calendar.show(t, freq) for t in after] == [
+        "2024-01-22", "2024-01-23", "2024-01-24", "2024-01-25", "2024-01-26", "2024-01-29",
+    ]  # fmt: skip
+    assert calendar.features(table.times[0], freq).shape == (15, 4)  # of the year and of the week
+    with pytest.raises(DataError, match="2024-01-20 lies between the steps"):
+        read(sheet_of([*weekdays("2024-01-01", 15), "2024-01-20"]), frequency="business day")
+
+
+def test_days_that_lack_a_few_weekdays_had_holidays_and_those_that_lack_more_have_gaps(read):
+    stamps = weekdays("2024-03-18", 30, but=("2024-03-29", "2024-04-01"))  # Easter
+    table = read(sheet_of(stamps))
+    assert table.frequency.name == "business day"
+    np.testing.assert_array_equal(table.values[0], np.arange(1, 29))
+    np.testing.assert_array_equal(table.times[0], np.array(stamps, "datetime64[s]"))
+    assert [str(day) for day in calendar.holidays(table.times[0])] == ["2024-03-29", "2024-04-01"]
+    filled = read(sheet_of(stamps), missing="interpolate")
+    assert len(filled.values[0]) == 30 and not len(calendar.holidays(filled.times[0]))
+    with pytest.raises(DataError, match=r"lacks 2024-03-22, 2024-03-25.* \(by business day\)"):
+        read(sheet_of(stamps[:4] + stamps[9:]))
+
+
+def test_seconds_and_milliseconds_since_1970_are_dates(read):
+    for factor in (1, 1000):
+        table = read(sheet_of([(1704067200 + 3600 * i) * factor for i in range(5)]))
+        assert table.frequency.name == "hour" and table.names == ("v",)
+        assert calendar.show(table.times[0][1], table.frequency) == "2024-01-01 01:00"
+    sales = read("date,v\n2024-01,150000000\n2024-02,160000000\n2024-03,170000000\n")
+    assert sales.names == ("v",) and sales.values[0][0] == 150_000_000
+
+
+def test_rows_are_sorted_by_their_times_where_that_is_asked_for(read):
+    text = "t,v,p\n2020-03,,7\n2020-01,1,5\n2020-02,2,6\n"
+    table = read(text, known="p", sort=True)  # the row without a value is of the future
+    np.testing.assert_array_equal(table.values[0], [1, 2])
+    np.testing.assert_array_equal(table.known[0][:, 0], [5, 6, 7])
+    long = "k,t,v\nA,2020-02,2\nB,2020-01,3\nA,2020-01,1\nB,2020-02,4\n"
+    table = read(long, key="k", sort=True)
+    np.testing.assert_array_equal(np.array(table.values), [[1, 2], [3, 4]])
+    with pytest.raises(DataError, match=r"line 4, .*2020-02 stands twice, first in line 2"):
+        read("t,v\n2020-02,1\n2020-01,2\n2020-02,3\n", sort=True)
+    with pytest.raises(DataError, match=r"sort the file by time, or add --config\.data\.sort=True"):
+        read("t,v\n2020-02,1\n2020-01,2\n2020-03,3\n")
+
+
 def test_calendar_features_repeat_with_their_cycle():
     times = calendar.parse(["2020-01", "2020-07", "2021-01"])
     got = calendar.features(times, calendar.frequency("month"))

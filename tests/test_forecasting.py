@@ -358,7 +358,7 @@ def test_what_is_known_is_not_shifted_where_blocks_do_not_divide_the_horizon():
     task = tasks.make(make("own", "forecast", **keys))
     params = parameters(task)
     origins = task.origins("test")[-3:]
-    far = task._views(task.table, 100)
+    far = task.views_of(task.table, 100)
     np.testing.assert_array_equal(
         task.forecasts(params, origins, 12), task.forecasts(params, origins, 12, far)
     )

@@ -23,6 +23,7 @@ from zoo.tasks.forecasting import (
     linear,
     own,
     smoothing,
+    summary,
     theta,
 )
 from zoo.tasks.forecasting.combination import Combination
@@ -377,7 +378,7 @@ def test_every_baseline_that_is_better_is_named():
     backtest = evaluation.Backtest(named("airline"), frame, "test", origins, np.ones((40, 2)))
     metrics = {"test_rmse": 3.0, "test_rmse_ahead": 5.0, "ar_rmse": 2.0, "ar_rmse_ahead": 6.0}
     metrics |= {"persistence_rmse": 3.0, "persistence_rmse_ahead": 4.0}
-    text = evaluation.summary(metrics, backtest, {"sarima": "no season"})
+    text = summary.scores(metrics, backtest, {"sarima": "no season"})
     assert "One month ahead this model (3) loses to ar (2), persistence (3)." in text
     assert "2 ahead this model (5) loses to persistence (4)." in text
     assert "left out: sarima, no season" in text

@@ -23,7 +23,7 @@ class Sum(NamedTuple):
 class Evaluation(NamedTuple):
     """What an evaluation gives.
 
-    metrics: name -> a number, or (N,) for a bank of N members
+    metrics: name -> a number, or (N,) for a bank of N members; a list of numbers is kept as it is
     shown:   what ``artifacts`` draw and write, by name; the task's own
     """
 

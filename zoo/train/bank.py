@@ -98,10 +98,10 @@ def form(params: Any) -> str:
 
 
 def numbers(values: dict[str, Any]) -> dict[str, Any]:
-    """Metrics as JSON takes them: of (N,) values the mean, and the list under NAME_each."""
+    """Metrics as JSON takes them: of (N,) values the mean, and the list under NAME_each. Lists stay."""
     plain = {}
     for name, value in values.items():
-        if np.ndim(value):
+        if np.ndim(value) and not isinstance(value, list):
             plain[name] = float(np.mean(value))
             plain[f"{name}_each"] = [float(v) for v in value]
         else:

@@ -12,7 +12,8 @@ Times = np.ndarray  # datetime64[s], or int64 row numbers where a series has no 
 
 
 class Frequency(NamedTuple):
-    """name; step in ``unit`` (numpy's: m, h, D, M, Y; "row"); season, in steps: 12 for months."""
+    """name; step in ``unit`` (numpy's: m, h, D, M, Y; "B" is Monday to Friday; "row"); season, in steps:
+    12 for months."""
 
     name: str
     unit: str
@@ -26,6 +27,7 @@ FREQUENCIES = {
         Frequency("minute", "m", 1, 60),
         Frequency("hour", "h", 1, 24),
         Frequency("day", "D", 1, 7),
+        Frequency("business day", "B", 1, 5),
         Frequency("week", "D", 7, 52),
         Frequency("month", "M", 1, 12),
         Frequency("quarter", "M", 3, 4),
@@ -34,6 +36,7 @@ FREQUENCIES = {
     )
 }
 _SECONDS = {"m": 60, "h": 3600, "D": 86400}
+_EPOCH = {"s": (10**8, 5 * 10**9), "ms": (10**11, 5 * 10**12)}  # 1973 to 2128
 _QUARTER = re.compile(r"(\d{4})[- ]?[Qq]([1-4])")
 _DATE = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})(.*)")
 
@@ -43,7 +46,10 @@ def frequency(name: str) -> Frequency:
 
     Multiples of minutes and hours have the season of a day. Raises DataError for unknown names.
     """
-    number, _, unit = name.strip().lower().rpartition(" ")
+    name = name.strip().lower()
+    if (whole := name.removesuffix("s")) in FREQUENCIES:
+        return FREQUENCIES[whole]
+    number, _, unit = name.rpartition(" ")
     unit = unit.removesuffix("s")
     if unit not in FREQUENCIES or (number and not (number.isdecimal() and int(number))):
         raise unknown_name("frequency", name, FREQUENCIES)
@@ -52,15 +58,19 @@ def frequency(name: str) -> Frequency:
 
 
 def parse(texts: Sequence[str], address=str) -> Times:
-    """Time stamps -> datetime64[s], or int64 where all are whole numbers that are no years.
+    """Time stamps -> datetime64[s], or int64 where all are whole numbers that are no times.
 
-    ISO dates ("1949-01", "2016-07-01 13:00:00"), years, quarters ("1949-Q1"), and 31/01/2020 or
-    01/31/2020 where the column leaves no doubt which. ``address(i)`` says in errors where text i stands.
-    Raises DataError for the first that is none of these.
+    ISO dates ("1949-01", "2016-07-01 13:00:00"), years, quarters ("1949-Q1"), seconds or milliseconds
+    since 1970 where all are of 1973 or later, and 31/01/2020 or 01/31/2020 where the column leaves no
+    doubt which. ``address(i)`` says in errors where text i stands. Raises DataError for the first that is
+    none of these.
     """
     texts = [t.strip() for t in texts]
     if all(re.fullmatch(r"-?\d+", t) for t in texts):
         numbers = np.array([int(t) for t in texts])
+        for unit, (low, high) in _EPOCH.items():
+            if ((low <= numbers) & (numbers < high)).all():
+                return numbers.astype(f"datetime64[{unit}]").astype("datetime64[s]")
         if not all(len(t) == 4 for t in texts) or not ((numbers > 1000) & (numbers < 3000)).all():
             return numbers
     day_first = _day_first(texts, address)
@@ -86,6 +96,8 @@ def infer(times: Times) -> Frequency:
     if gap >= 1 and _day_of_month(times):
         return _of("M", gap)
     seconds = _common(np.diff(times.astype(np.int64)))
+    if seconds == 86400 and times[-1] - times[0] >= np.timedelta64(7, "D") and _weekdays(times):
+        return FREQUENCIES["business day"]
     for unit in ("D", "h", "m"):
         if seconds and seconds % _SECONDS[unit] == 0:
             return _of(unit, seconds // _SECONDS[unit])
@@ -101,6 +113,10 @@ def steps(times: Times, freq: Frequency) -> np.ndarray:
     """
     if freq.unit == "row":
         return times - times[0]
+    if freq.unit == "B":
+        days = times.astype("datetime64[D]")
+        right = np.is_busday(days) & (times - days == times[0] - days[0])
+        return np.where(right, np.busday_count(days[0], days), -1)
     if freq.unit == "M":
         months = times.astype("datetime64[M]").astype(np.int64)
         off = months - months[0]
@@ -117,6 +133,9 @@ def following(times: Times, n: int, freq: Frequency) -> Times:
     last = times[-1]
     if freq.unit == "row":
         return last + steps
+    if freq.unit == "B":
+        day = last.astype("datetime64[D]")
+        return np.busday_offset(day, steps, roll="backward").astype("datetime64[s]") + (last - day)
     if freq.unit != "M":
         return last + steps * np.timedelta64(_SECONDS[freq.unit], "s")
     month = last.astype("datetime64[M]")
@@ -125,6 +144,13 @@ def following(times: Times, n: int, freq: Frequency) -> Times:
         ends = (month + steps + 1).astype("datetime64[D]") - 1
         return ends.astype("datetime64[s]")
     return (month + steps).astype("datetime64[s]") + day
+
+
+def holidays(times: Times) -> np.ndarray:
+    """The days from Monday to Friday between the first stamp and the last that have none."""
+    days = times.astype("datetime64[D]")
+    every = np.arange(days[0], days[-1] + 1)
+    return np.setdiff1d(every[np.is_busday(every)], days)
 
 
 def show(time, freq: Frequency) -> str:
@@ -142,7 +168,7 @@ def show(time, freq: Frequency) -> str:
         if freq.name == "quarter":
             return f"{str(month)[:4]}-Q{month.astype(int) % 12 // 3 + 1}"
         return str(month)
-    if freq.unit == "D":
+    if freq.unit in ("D", "B"):
         return str(time.astype("datetime64[D]"))
     return str(time.astype("datetime64[m]")).replace("T", " ")
 
@@ -161,7 +187,7 @@ def features(times: Times, freq: Frequency) -> np.ndarray:
         cycles = [(times - year).astype(np.int64) / (365.25 * 86400)]
         if not (freq.unit == "D" and freq.step % 7 == 0):
             cycles.append((days + 3) / 7 % 1)  # 1970-01-01 was a Thursday
-        if freq.unit != "D":
+        if freq.unit not in ("D", "B"):
             cycles.append(days % 1)
     angles = 2 * np.pi * np.stack(cycles, axis=1)
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
@@ -213,6 +239,12 @@ def _common(gaps):
     gaps = gaps[gaps > 0]
     values, counts = np.unique(gaps, return_counts=True)
     return int(values[np.argmax(counts)]) if len(values) else 0
+
+
+def _weekdays(times):
+    """Whether all stamps are on Monday to Friday, at one time of the day."""
+    days = times.astype("datetime64[D]")
+    return bool(np.is_busday(days).all() and (times - days == times[0] - days[0]).all())
 
 
 def _day_of_month(times):

@@ -14,6 +14,8 @@ from zoo.data.series.airline import PASSENGERS
 from zoo.data.series.sheet import find_time, looks_numeric, numbers, read_sheet
 from zoo.data.series.table import Table
 
+_HELD = 0.9  # of all Mondays to Fridays must be there; the others are taken for holidays
+
 
 def read_series(
     path: str | Path,
@@ -24,6 +26,7 @@ def read_series(
     key: str = "",
     known: str = "",
     missing: str = "error",
+    sort: bool = False,
 ) -> Table:
     """The series of a CSV file (comma, semicolon or tab; a header line; UTF-8; "-" is standard input).
 
@@ -36,12 +39,14 @@ def read_series(
     key:       long format: the column that names the series of a row; ``column`` is then one column
     known:     columns that are known in advance; last rows without values are then of the future
     missing:   "error", or "interpolate" to fill holes and gaps of the calendar along a straight line
+    sort:      rows are put into the order of their times; else they must be in it
 
     Raises DataError that names file, line and column.
     """
     if missing not in ("error", "interpolate"):
         raise DataError(f"missing={missing!r}: must be 'error' or 'interpolate'")
     sheet = read_sheet(path)
+    options = frequency, missing, sort
     plans = [sheet.column(name, "known") for name in _split(known)]
     keys = sheet.column(key, "key") if key else None
     named = {key, *_split(known), *_split(column)}
@@ -73,9 +78,7 @@ def read_series(
     for label, at in rows.items():
         for c in columns:
             name = label if keys else c.name
-            series.append(
-                (name, *_series(sheet, at, stamps, c, plans, numeric, frequency, missing, name))
-            )
+            series.append((name, *_series(sheet, at, stamps, c, plans, numeric, name, *options)))
     names, times, values, plan, freqs = zip(*series, strict=True)
     if len(set(freqs)) > 1:
         other = next(i for i, f in enumerate(freqs) if f != freqs[0])
@@ -103,8 +106,16 @@ def named(name: str, **options) -> Table:
     return read_series(locate(name), **options)
 
 
-def _series(sheet, at, stamps, column, plans, numeric, frequency, missing, name):
+def _series(sheet, at, stamps, column, plans, numeric, name, frequency, missing, sort):
     """(times, values, known, frequency) of the rows ``at``; ``numeric``: column -> its numbers."""
+
+    def address(i):
+        return sheet.address(at[i], stamps.name)
+
+    times = calendar.parse([stamps.cells[i] for i in at], address) if stamps else np.arange(len(at))
+    if sort:
+        order = np.argsort(times, kind="stable")
+        at, times = at[order], times[order]
     values = numeric[column.name][at]
     features = [numeric[p.name][at] for p in plans]
     last = len(at)
@@ -113,15 +124,8 @@ def _series(sheet, at, stamps, column, plans, numeric, frequency, missing, name)
         last = int(seen[-1]) + 1 if len(seen) else 0
     if not last:
         raise DataError(f"{sheet.name}: series {name!r} has no values")
-
-    def address(i):
-        return sheet.address(at[i], stamps.name)
-
     if stamps:
-        times = calendar.parse([stamps.cells[i] for i in at], address)
         _check_order(sheet, times, address, stamps, at)
-    else:
-        times = np.arange(len(at))
     try:
         freq = calendar.frequency(frequency) if frequency else calendar.infer(times)
     except DataError as error:
@@ -134,6 +138,8 @@ def _series(sheet, at, stamps, column, plans, numeric, frequency, missing, name)
     if freq.unit == "row" and times.dtype.kind == "M":
         times = np.arange(len(at))
     steps = calendar.steps(times, freq)
+    if freq.unit == "B" and missing == "error" and len(at) >= _HELD * (steps[-1] + 1):
+        steps = np.where(steps < 0, steps, np.arange(len(at)))  # what lacks are holidays
     if (steps < 0).any():
         i = int(np.argmin(steps))
         raise DataError(
@@ -191,7 +197,8 @@ def _check_order(sheet, times, address, stamps, at):
         )
     i = int(back[0]) + 1
     raise DataError(
-        f"{address(i)}: {stamps.cells[at[i]]} comes after {stamps.cells[at[i - 1]]}; sort the file by time"
+        f"{address(i)}: {stamps.cells[at[i]]} comes after {stamps.cells[at[i - 1]]}; sort the "
+        "file by time, or add --config.data.sort=True"
     )
 
 

@@ -8,6 +8,7 @@ import io
 import re
 import sys
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from zoo.data.series import calendar
 from zoo.data.series.notation import COMMA, POINT, is_missing, is_number, notations, value
 from zoo.data.text.corpus import decode_text, read_text
 
+_STANDARD_INPUT = {"-", "/dev/stdin", "/dev/fd/0"}
 _TIME_NAMES = {
     "time",
     "date",
@@ -62,14 +64,14 @@ class Sheet(NamedTuple):
 
 def read_sheet(path: str | Path) -> Sheet:
     """The sheet of a UTF-8 file that commas, semicolons or tabs divide, its first line a header; of
-    standard input where the path is "-".
+    standard input where the path is "-" or "/dev/stdin", which is read once and may be asked for again.
 
     Raises DataError where the header is missing or names two columns alike, for a row with more or
     fewer cells than the header, and for fewer than two rows.
     """
-    if str(path) == "-":
+    if str(path) in _STANDARD_INPUT:
         name = "standard input"
-        text = decode_text(sys.stdin.buffer.read(), name)
+        text = decode_text(_piped(sys.stdin.buffer), name)
     else:
         name, text = repr(str(path)), read_text(path)
     # A comma between digits may be a decimal one; a file of nothing else is divided by commas.
@@ -99,6 +101,12 @@ def read_sheet(path: str | Path) -> Sheet:
     cells = zip(*(row for _, row in rows[1:]), strict=True)
     columns = [Column(h, [c.strip() for c in col]) for h, col in zip(header, cells, strict=True)]
     return Sheet(name, columns, [line for line, _ in rows[1:]], delimiter)
+
+
+@lru_cache(maxsize=1)
+def _piped(stream):
+    """All that comes out of a pipe: settings follow from it, and then a training reads it."""
+    return stream.read()
 
 
 def find_time(sheet: Sheet, taken: Collection[str]) -> Column | None:

@@ -16,6 +16,7 @@ from zoo.data.series import frames
 from zoo.data.series.table import Table
 from zoo.tasks.forecasting import combination, linear, smoothing, theta
 from zoo.tasks.forecasting.combination import Combination
+from zoo.tasks.forecasting.config import kinds
 from zoo.tasks.forecasting.linear import Linear
 from zoo.tasks.forecasting.smoothing import Smoothing
 from zoo.tasks.forecasting.theta import Theta
@@ -36,7 +37,7 @@ class Stack:
     @property
     def scouts(self) -> int:
         """How many members of each view are scouts: the first ones."""
-        return self._task.config.ensemble.members // len(self._task.views) // 2
+        return self._task.config.ensemble.members // kinds(self._task.config) // 2
 
     @cached_property
     def cuts(self) -> np.ndarray:
@@ -56,6 +57,11 @@ class Stack:
     def simple(self) -> list[list]:
         """What needs no network, of each kind for each series, fitted on its training part."""
         return self._fitted(self._task.frame.ends[:, 0])
+
+    @cached_property
+    def _refitted(self):
+        """The same, fitted on all rows."""
+        return self._fitted(self._task.frame.lengths)
 
     @cached_property
     def _before(self):
@@ -99,10 +105,12 @@ class Stack:
         u: np.ndarray,
         table: Table,
         scouted: bool = False,
+        refitted: bool = False,
     ) -> np.ndarray:
         """z (n, H) of all candidates from origins (n, 2), of which u (members, n, H) is what the networks
-        say. ``scouted``: of scouts, where they did not train; NaN elsewhere."""
-        each = self._forecasts(views, origins, u, table, scouted)
+        say. ``scouted``: of scouts, where they did not train; NaN elsewhere. ``refitted``: of members and
+        of other candidates that were fitted on all rows."""
+        each = self._forecasts(views, origins, u, table, scouted, refitted)
         after = origins[:, 1] >= self._task.frame.ends[origins[:, 0], 0]
         if not scouted and after.any():
             self._tell(np.isnan(each[:, after]).all(axis=(1, 2)))
@@ -120,7 +128,10 @@ class Stack:
                 file=sys.stderr,
             )
 
-    def _forecasts(self, views, origins, u, table, scouted=False):
+    def _forecasts(self, views, origins, u, table, scouted=False, refitted=False):
+        if refitted:
+            use = np.ones((len(u) // len(views), len(origins)), bool)
+            return forecasts(views, origins, u, table, self._refitted, use)
         late = origins[:, 1] >= self.cuts[origins[:, 0]]
         members = np.arange(len(u) // len(views))
         use = (members < self.scouts if scouted else members >= self.scouts)[:, None]

@@ -49,6 +49,7 @@ def defaults() -> ConfigDict:
         "key": "",  # long format: the column that tells the series apart
         "known": "",  # columns that are known in advance
         "missing": "error",  # or interpolate
+        "sort": False,  # rows are put into the order of their times
         "rows": 0,  # the first ones that are used; 0 for all
         "transform": "none",  # or log
         "difference": (),
@@ -91,11 +92,19 @@ def defaults() -> ConfigDict:
         "recent": 0,  # errors that make the intervals, the last ones of a series; 0 for all before the test
     }
     c.adapt = False  # what is not given follows from the series
+    # What comes after the end is forecast by further members, which train on all rows for as many steps.
+    c.refit = False
     c.loss = "mse"
     # Steps ahead that are forecast, from every origin of the test part, and by default by zoo.predict.
     c.horizon = 12
     c.baselines = "naive"  # or classical: autoregression, Holt-Winters and SARIMA too
     return c
+
+
+def kinds(config: ConfigDict) -> int:
+    """How many views of the series there are, which members take in turn."""
+    e = config.ensemble
+    return max(len(e.differences), len(e.lengths), len(e.transforms), 1)
 
 
 def check(config: ConfigDict) -> None:
@@ -161,7 +170,9 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"--config.ensemble.transforms={e.transforms}: several need --config.ensemble.combine=stacked"
         )
-    views = max(len(e.differences), len(e.lengths), len(e.transforms), 1)
+    if c.refit and c.model.stateful:
+        raise UserError("--config.refit=True: not with --config.model.stateful")
+    views = kinds(c)
     if views > 1 and (e.members % views or c.model.stateful):
         raise UserError(
             f"--config.ensemble.members={e.members}: must be a multiple of the {views} views that "

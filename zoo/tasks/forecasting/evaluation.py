@@ -11,7 +11,7 @@ from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
 from zoo.data.series import calendar, frames
 from zoo.data.series.table import Table
-from zoo.tasks.forecasting import baselines, combination, intervals, linear, plots, scores
+from zoo.tasks.forecasting import ahead, baselines, combination, intervals, linear, plots, scores
 from zoo.tasks.protocol import Evaluation
 
 LEVELS = (0.8, 0.95)
@@ -47,16 +47,17 @@ class Backtest(NamedTuple):
 
     def scores(self) -> dict[str, float]:
         """One step ahead: rmse, mae, mase, smape. All H steps, from rolling origins: the same with
-        "_ahead". scaled_mse and scaled_mae are of all H steps in units of each series' scale."""
-        actual = frames.values(self.frame, self.truth)
-        metrics = self._scores(actual, frames.values(self.frame, self.z), self.split)
+        "_ahead". Of several series mase is the mean of theirs; rmse and mae are of all their values
+        together, so that of the largest counts most: ``of_each`` tells them apart. scaled_mse and
+        scaled_mae are of all H steps in units of each series' scale."""
+        actual, forecast = (frames.values(self.frame, z) for z in (self.truth, self.z))
+        metrics = self._scores(actual, forecast, self.split)
         metrics |= self._scaled(self.truth - self.z, self.split)
         if self.source and self.split == "test":
             look_back, skip = self.source
             series, t = self.origins.T
             ends = self.frame.ends[series]
             kept = (t >= ends[:, 1] + look_back) & (t < ends[:, 2] - skip)
-            forecast = frames.values(self.frame, self.z)
             metrics["test_rmse_source"] = scores.rmse(actual[kept, 0], forecast[kept, 0])
         return metrics
 
@@ -130,6 +131,18 @@ class Backtest(NamedTuple):
                 metrics |= self._scaled(actual - forecast, name)
         return metrics
 
+    def of_each(self, baselines: dict[str, np.ndarray]) -> list[dict[str, float]]:
+        """The scores of every series alone: of this model by the name of the split, and of the others."""
+        actual, own = (frames.values(self.frame, z) for z in (self.truth, self.z))
+        each = []
+        for i in range(len(self.table.names)):
+            mine, found = self.origins[:, 0] == i, {}
+            part = self._replace(origins=self.origins[mine])
+            for name, forecast in ({self.split: own} | baselines).items():
+                found |= part._scores(actual[mine], forecast[mine], name)
+            each.append(found)
+        return each
+
     def _scores(self, actual, forecast, name):
         parts = [("", actual[:, :1], forecast[:, :1])]
         whole = np.isfinite(actual).all(axis=1)
@@ -170,6 +183,13 @@ class Backtest(NamedTuple):
         return scores.pinball(actual, frames.values(self.frame, z[:, :1]), quantile)
 
 
+def listed(each: list[dict[str, float]]) -> dict[str, list[float | None]]:
+    """The errors of every series as metrics: a list each, None where a series has none."""
+    keys = [f"test_{kind}{steps}" for steps in ("", "_ahead") for kind in ("rmse", "mase")]
+    found = {f"{key}_each": [scores.get(key) for scores in each] for key in keys}
+    return {key: values for key, values in found.items() if any(v is not None for v in values)}
+
+
 def baseline_forecasts(
     table: Table, frame: frames.Frame, horizon: int, classical: bool
 ) -> dict[str, np.ndarray]:
@@ -186,52 +206,6 @@ def baseline_forecasts(
     return {n: np.concatenate([f[n] for f in each]) for n in common}
 
 
-def summary(
-    metrics: dict[str, float], backtest: Backtest, left_out: dict[str, str] | None = None
-) -> str:
-    """The scores of the model and the baselines as a table, who won, and which were left out and why."""
-    left_out = left_out or {}
-    table, horizon = backtest.table, backtest.z.shape[1]
-    period, season = backtest.table.frequency.name, backtest.table.frequency.season
-    first, last = backtest.origins[:, 1].min(), backtest.frame.ends[0, 2] - 1
-    times = [calendar.show(table.times[0][t], table.frequency) for t in (first, last)]
-    names = [k.removesuffix("_rmse") for k in metrics if k.endswith("_rmse")]
-    names = ["test", *(n for n in names if n not in ("train", "valid", "test"))]
-    ahead = "test_rmse_ahead" in metrics
-    columns = ["rmse", "mase"] + (["rmse_ahead", "mase_ahead"] if ahead else [])
-    heads = ["RMSE", "MASE"] + (
-        [f"RMSE, {horizon} ahead", f"MASE, {horizon} ahead"] if ahead else []
-    )
-    rows = []
-    for name in sorted(names, key=lambda n: metrics[f"{n}_rmse"]):
-        values = [metrics.get(f"{name}_{c}") for c in columns]
-        cells = ["-" if v is None else f"{v:.4g}" for v in values]
-        rows.append(["this model" if name == "test" else name.replace("_", " "), *cells])
-    title = f"{len(table.names)} series" if len(table.names) > 1 else table.names[0]
-    lines = [
-        f"{title}, {times[0]} to {times[1]}, one {period} ahead"
-        + (f" and {horizon} ahead from rolling origins" if ahead else "")
-        + (f"; season {season}" if season > 1 else ""),
-        *_aligned([["", *heads], *rows]),
-    ]
-    if "coverage_80" in metrics:
-        inside = ", ".join(
-            f"{metrics[f'coverage_{p}'] * 100:.0f} % in the {p} % interval" for p in ("80", "95")
-        )
-        lines.append(f"of the test values, {inside}")
-    steps = {"rmse": f"One {period} ahead", "rmse_ahead": f"{horizon} ahead"}
-    for column in columns:
-        own = metrics[f"test_{column}"] if column in steps else None
-        better = [
-            n for n in names if n != "test" and own is not None and metrics[f"{n}_{column}"] <= own
-        ]
-        if better:
-            each = (f"{n.replace('_', ' ')} ({metrics[f'{n}_{column}']:.4g})" for n in better)
-            lines.append(f"{steps[column]} this model ({own:.4g}) loses to {', '.join(each)}.")
-    lines += [f"left out: {name.replace('_', ' ')}, {why}" for name, why in left_out.items()]
-    return "\n".join(lines) + "\n"
-
-
 def write(task, params, evaluated: Evaluation, run: Path) -> None:
     """Writes predictions.csv, backtest.csv, residuals.npy, summary.txt and plots."""
     shown = evaluated.shown
@@ -246,24 +220,16 @@ def write(task, params, evaluated: Evaluation, run: Path) -> None:
         rows = zip(table.known, table.values, strict=True)
         horizon = min(horizon, *(len(k) - len(v) for k, v in rows))
     if horizon:
-        predictions = task.predict(params, residuals, horizon, 0.95)
+        predictions = ahead.rows(task, params, residuals, horizon)
         write_bytes(run / "predictions.csv", to_csv(predictions).encode())
     if (test := shown.get("test")) is not None:
         rows = _rows(test, residuals, shown["baselines"])
         write_bytes(run / "backtest.csv", to_csv(rows).encode())
-        text = summary(evaluated.metrics, test, _left_out(task, shown["baselines"]))
-        if task.stack:
-            text += "\n" + "\n".join(_aligned(combination.words(task.stack.combination))) + "\n"
+        from zoo.tasks.forecasting import summary  # it reads a Backtest
+
+        text = summary.text(task, evaluated)
         write_bytes(run / "summary.txt", text.encode())
     plots.draw(task, shown | {"residuals": residuals}, predictions, run)
-
-
-def _left_out(task, made):
-    """Of the longest series."""
-    if task.config.baselines != "classical":
-        return {}
-    rows, start = task.frame.ends[:, 2].max(), task.frame.ends[:, 1].max()
-    return baselines.left_out(set(made), int(rows), int(start), task.table.frequency.season)
 
 
 def read_residuals(run: Path) -> np.ndarray:
@@ -296,12 +262,3 @@ def _rows(backtest, residuals, baselines):
         row |= {"actual": actual[k], "forecast": forecast[k], "lower": low[k], "upper": high[k]}
         rows.append(row | {name: values[k, 0] for name, values in baselines.items()})
     return rows
-
-
-def _aligned(rows):
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    first, *rest = widths
-    return [
-        "  ".join([row[0].ljust(first), *(c.rjust(w) for c, w in zip(row[1:], rest, strict=True))])
-        for row in rows
-    ]

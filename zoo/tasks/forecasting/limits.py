@@ -1,7 +1,10 @@
 """What series must bring: every mistake is named before training, or before a forecast."""
 
+import sys
+
 from ml_collections import ConfigDict
 
+from zoo.data.series import calendar
 from zoo.data.series.frames import View
 from zoo.data.series.table import Table
 from zoo.errors import UserError
@@ -26,6 +29,16 @@ def check_lengths(config: ConfigDict, table: Table, views: list[View]) -> None:
                     f"series {name!r}: its {split} part has {rows} rows, fewer than the horizon "
                     f"{c.model.horizon}: set --config.data.{split} higher, or to 0 for none"
                 )
+
+
+def note_holidays(table: Table) -> None:
+    """Says which weekdays a series of business days has no row for, on stderr."""
+    if table.frequency.unit != "B":
+        return
+    if days := sorted({day for times in table.times for day in calendar.holidays(times)}):
+        shown = ", ".join(map(str, days[:3])) + (", …" if len(days) > 3 else "")
+        words = "1 weekday" if len(days) == 1 else f"{len(days)} weekdays"
+        print(f"note: {words} without a row are taken for holidays: {shown}", file=sys.stderr)
 
 
 def check_input(trained: Table, table: Table, need: int, horizon: int) -> None:

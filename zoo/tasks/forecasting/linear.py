@@ -41,6 +41,8 @@ class Linear(NamedTuple):
 def long_seasons(frequency) -> tuple[float, ...]:
     """Rows of the seasons beyond the season of a frequency (``zoo.data.series.calendar``): the week of what
     is shorter than a day, the year of what is shorter than a week."""
+    if frequency.unit == "B":
+        return (365.25 * 5 / 7,)
     seconds = {"m": 60, "h": 3600, "D": 86400}.get(frequency.unit, 0) * frequency.step
     if not seconds or seconds > 86400:
         return ()
@@ -90,7 +92,7 @@ def refit(model: Linear, values: np.ndarray, use: np.ndarray) -> Linear:
 def forecasts(model: Linear, values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
     """(n, horizon) forecasts of z from rows ``origins`` (n,) of values (T,), each with the true past."""
     p = len(model.weights)
-    z = np.log(values) if model.logs else np.asarray(values, np.float64)
+    z = in_logs(values) if model.logs else np.asarray(values, np.float64)
     path = np.empty((len(origins), p + horizon))
     path[:, :p] = z[origins[:, None] + np.arange(-p, 0)]
     backwards = model.weights[::-1]
@@ -98,6 +100,12 @@ def forecasts(model: Linear, values: np.ndarray, origins: np.ndarray, horizon: i
         path[:, p + h] = model.constant + path[:, h : p + h] @ backwards
         path[:, p + h] += _waves(model.pairs, origins + h) @ model.waves
     return path[:, p:]
+
+
+def in_logs(values: np.ndarray) -> np.ndarray:
+    """The logarithm of values, NaN where there is none: later values may have none where the first had."""
+    values = np.asarray(values, np.float64)
+    return np.log(values, out=np.full(len(values), np.nan), where=values > 0)
 
 
 def _better_in_logs(values, season, seasons, horizon):

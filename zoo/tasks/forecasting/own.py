@@ -8,6 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from zoo.config import flatten, put
+from zoo.tasks.forecasting.config import kinds
 
 _MEMBERS = 4  # networks of each view
 _LONGEST = 28  # values that a network reads, at most
@@ -36,6 +37,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
 
     begun: the config of the run, where it has begun: then what it has stays
     """
+    if config.model.stateful:
+        put(config, {"refit": False}, given)
     if not config.adapt or config.model.stateful:
         return ""
     if begun is not None:
@@ -93,7 +96,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         return ""
     return (
         f"{len(table.names)} series, {rows:,} rows or more by {period}, season {season}: {e.members} "
-        f"networks of {max(1, len(e.differences))} kinds, two autoregressions and the Theta method, "
+        f"networks of {kinds(config)} kind{'s' if kinds(config) > 1 else ''}, two autoregressions and the "
+        "Theta method, "
         "weighed by their errors; change with --config.ensemble.differences, --config.model.length, …"
     )
 

@@ -9,6 +9,7 @@ from zoo.errors import UserError
 FLAGS = (
     ("integer", "horizon", None, "steps ahead; the run's own when left out"),
     ("float", "level", 0.95, "share of values that the interval is to hold"),
+    ("list", "quantiles", [], "those to forecast besides, such as 0.1,0.5,0.9"),
     ("string", "out", None, "CSV file to write; predictions.csv of the run when left out"),
 )
 
@@ -19,18 +20,25 @@ def check(values) -> None:
         raise UserError(f"--horizon={values.horizon}: must be at least 1")
     if not 0 < values.level < 1:
         raise UserError(f"--level={values.level}: must be between 0 and 1, such as 0.95")
+    for quantile in values.quantiles:
+        try:
+            right = 0 < float(quantile) < 1
+        except ValueError:
+            right = False
+        if not right:
+            raise UserError(f"--quantiles: {quantile!r} is not between 0 and 1; give 0.1,0.5,0.9")
 
 
 def predict(task, params, run: Path, values) -> Iterator[list[dict]]:
     """The rows of all series, after the end of the run's own or of those in --input; also as CSV."""
     from zoo.data.files import write_bytes
-    from zoo.tasks.forecasting import evaluation
+    from zoo.tasks.forecasting import ahead, evaluation
 
     table = task.read(values.input) if values.input is not None else None
     residuals = evaluation.read_residuals(run)
-    rows = task.predict(
-        params, residuals, values.horizon or task.config.horizon, values.level, table
-    )
+    quantiles = [float(q) for q in values.quantiles]
+    horizon = values.horizon or task.config.horizon
+    rows = ahead.rows(task, params, residuals, horizon, values.level, quantiles, table)
     content = evaluation.to_csv(rows).encode()
     if values.out:
         write_bytes(values.out, content)

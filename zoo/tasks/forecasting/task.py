@@ -26,14 +26,15 @@ from ml_collections import ConfigDict
 
 from zoo import random
 from zoo.data.batches import cut, take
-from zoo.data.series import calendar, frames, read
+from zoo.data.series import frames, read
 from zoo.data.series.table import Table, digest, first_rows, load_table, save_table
 from zoo.models import Forecaster
 from zoo.models.stack import penalised
-from zoo.tasks.forecasting import combination, evaluation, intervals, limits
+from zoo.tasks.forecasting import combination, evaluation, limits
 from zoo.tasks.forecasting.candidates import Stack
-from zoo.tasks.forecasting.config import check
+from zoo.tasks.forecasting.config import check, kinds
 from zoo.tasks.forecasting.losses import ERRORS
+from zoo.tasks.forecasting.refit import Refit
 from zoo.tasks.protocol import Evaluation, Sum, Task
 
 _BLOCK = 1024  # windows of the evaluation that are forecast at once
@@ -47,6 +48,7 @@ class ForecastingTask(Task):
         check(config)
         self.config = config
         self.stack = Stack(self) if config.ensemble.combine == "stacked" else None
+        self.refit = Refit(self)
         self._made = None  # forecasts of training, and of which parameters
 
     @classmethod
@@ -60,8 +62,8 @@ class ForecastingTask(Task):
 
     @property
     def members(self) -> int:
-        """Models that are trained side by side; 0 for one alone."""
-        n = self.config.ensemble.members
+        """Models that are trained side by side, those of the refit last; 0 for one alone."""
+        n = self.config.ensemble.members + self.refit.members
         return n if n > 1 else 0
 
     @property
@@ -89,7 +91,7 @@ class ForecastingTask(Task):
     @cached_property
     def views(self) -> list[frames.View]:
         """The series as the members see them. Raises UserError where one is too short."""
-        views = self._views(self.table, self._reach(self.config.horizon))
+        views = self.views_of(self.table, self.config.horizon)
         frame = views[0].frame
         limits.check_lengths(self.config, self.table, views)
         for name, values, end in zip(self.table.names, self.table.values, frame.ends, strict=True):
@@ -116,6 +118,7 @@ class ForecastingTask(Task):
     def describe_data(self):
         _ = self.views  # series that are too short are told now
         rows = {name: len(v) for name, v in zip(self.table.names, self.table.values, strict=True)}
+        limits.note_holidays(self.table)
         return {
             "digest": digest(self.table),
             "rows": rows,
@@ -139,23 +142,27 @@ class ForecastingTask(Task):
         return self.config.batch_size * max(1, self.members)
 
     def data(self, split):
-        origins = self.training_origins
+        origins, kept = self.training_origins, self._kept
+        if self.refit.members:
+            origins, kept = self.refit.origins, self.refit.kept(kept)
         new = np.append(True, origins[1:, 0] != origins[:-1, 0])
         data = self._arrays(self.views) | {"origins": origins, "new": new}
-        if self._kept is not None:
-            data["kept"] = self._kept
-        return data
+        return data if kept is None else data | {"kept": kept}
 
     def order(self, split, epoch):
         n, size = len(self.training_origins), self.config.batch_size
         order = jnp.arange(n, dtype=jnp.int32)
         if not self.config.model.stateful:
             order = jax.random.permutation(random.key(self.config.seed, "data", epoch), order)
+        if self.refit.members:
+            return self.refit.order(order, epoch)
         return jnp.concatenate([order, jnp.full(-n % size, n, jnp.int32)])
 
     def indices(self, order, i, member):
-        size = self.config.batch_size
-        return lax.dynamic_slice(order, (i * size,), (size,)), jnp.asarray(member)
+        size, member = self.config.batch_size, jnp.asarray(member)
+        if self.refit.members:
+            order = order[(member >= self.config.ensemble.members).astype(jnp.int32)]
+        return lax.dynamic_slice(order, (i * size,), (size,)), member
 
     def gather(self, data, indices):
         """The rows of a batch; those past the last (an incomplete batch), and those that the member
@@ -163,12 +170,12 @@ class ForecastingTask(Task):
         at, member = indices
         n, size, view = len(data["origins"]), self.config.batch_size, member % len(self.views)
         weight = jnp.ones(size)
-        if n % size:
+        if n % size or self.refit.members:
             weight, at = (at < n).astype(jnp.float32), jnp.minimum(at, n - 1)
         batch = self._windows(data, take(data["origins"], at), view)
         if self.config.model.stateful:
             batch["new"] = take(data["new"], at)
-        if self._kept is not None:
+        if "kept" in data:
             weight = weight * jnp.asarray(data["kept"])[member, at]
         return batch | {"weight": weight, "view": view}
 
@@ -205,6 +212,9 @@ class ForecastingTask(Task):
         metrics |= backtest.interval_scores(residuals)
         metrics |= backtest.baseline_scores(self.baselines)
         shown = {split: backtest, "residuals": residuals, "baselines": self.baselines}
+        if len(self.table.names) > 1:
+            shown["each"] = each = backtest.of_each(self.baselines)
+            metrics |= evaluation.listed(each)
         return Evaluation(metrics, shown)
 
     def artifacts(self, params, evaluated, run):
@@ -219,7 +229,7 @@ class ForecastingTask(Task):
             u = self.forecasts(params, origins, self.config.horizon)
         skip = self.config.data.skip_last
         source = (self.config.model.length, skip) if skip else None
-        z = self._combined(self.views, origins, u, self.table)
+        z = self.combined(self.views, origins, u, self.table)
         backtest = evaluation.Backtest(self.table, self.frame, split, origins, z, source)
         if split == "test" and (recent := self.config.ensemble.recent):
             gamma = self.config.ensemble.gamma
@@ -265,73 +275,35 @@ class ForecastingTask(Task):
         errors = frames.actual(self.frame, origins, u.shape[2], split) - z
         return origins[:, 0], errors / self.frame.scale[origins[:, 0], None]
 
-    def predict(
-        self, params, residuals, horizon: int, level: float, table: Table | None = None
-    ) -> list[dict]:
-        """What comes after the end of every series: series, time, forecast, lower, upper.
-
-        ``residuals`` are those of the run; ``table`` is newer data of the same series. Raises
-        UserError where it does not fit.
-        """
-        table = table or self.table
-        limits.check_input(self.table, table, max(view.need for view in self.views), horizon)
-        views = self._views(table, self._reach(horizon), like=self.views)
-        frame = views[0].frame
-        half = intervals.half_widths(residuals, level, horizon)[None] * frame.scale[:, None]
-        z = self._after(params, views, horizon, table)
-        floor = intervals.floors(table, frame)[:, None]
-        numbers = [frames.values(frame, np.maximum(a, floor)) for a in (z, z - half, z + half)]
-        rows = []
-        for i, name in enumerate(table.names):
-            times = calendar.following(table.times[i], horizon, table.frequency)
-            for h, time in enumerate(times):
-                row = {"series": name, "time": calendar.show(time, table.frequency)}
-                columns = ("forecast", "lower", "upper")
-                rows.append(
-                    row | {k: float(a[i, h]) for k, a in zip(columns, numbers, strict=True)}
-                )
-        return rows
-
-    def forecasts(self, params, origins, horizon, views=None) -> np.ndarray:
-        """u (members, n, horizon) from origins (n, 2), each as its member sees the series."""
-        data = self._arrays(views or self.views)
+    def forecasts(self, params, origins, horizon, views=None, refitted=False) -> np.ndarray:
+        """u (members, n, horizon) from origins (n, 2), each as its member sees the series: of those that
+        are judged, or of those that are ``refitted``."""
+        data, view = self._arrays(views or self.views), jnp.zeros((), jnp.int32)
+        if self.members:
+            first = self.config.ensemble.members
+            part = slice(first, None) if refitted else slice(0, first)
+            view = jnp.arange(self.members)[part] % len(self.views)
+            if self.refit.members:
+                params = jax.tree.map(lambda a: a[part], params)
         size = _BLOCK if len(origins) > 2 * _BLOCK else 128
         rows = np.pad(origins, [(0, -len(origins) % size), (0, 0)], mode="edge").astype(np.int32)
         new = np.append(True, rows[1:, 0] != rows[:-1, 0]).reshape(-1, size)
         carry, parts = self._per_member(self.model.carry(1)), []
         for block, fresh in zip(rows.reshape(-1, size, 2), new, strict=True):
             if self.config.model.stateful:
-                carry, u = self._roll_on(params, data, block, fresh, carry, horizon)
+                carry, u = self._roll_on(params, view, data, block, fresh, carry, horizon)
             else:
-                u = self._roll(params, data, block, horizon)
+                u = self._roll(params, view, data, block, horizon)
             parts.append(np.asarray(u))
         return np.concatenate(parts, axis=1)[:, : len(origins)]
-
-    def _reach(self, horizon):
-        """Rows ahead that forecasts of so many read of what is known: whole blocks of model.horizon."""
-        return self._blocks(horizon) * self.config.model.horizon
 
     def _blocks(self, horizon):
         return -(-horizon // self.config.model.horizon)
 
-    def _after(self, params, views, horizon, table):
-        """z (N, horizon) after the end of every series."""
-        lengths = views[0].frame.lengths
-        ends = np.stack([np.arange(len(lengths)), lengths], axis=1)
-        if not self.config.model.stateful:
-            u = self.forecasts(params, ends, horizon, views)
-            return self._combined(views, ends, u, table)
-        u = []
-        for i, n in ends:  # through the whole series, for the state at its end
-            t = np.arange(views[0].need, n + 1)
-            origins = np.stack([np.full(len(t), i), t], axis=1)
-            u.append(self.forecasts(params, origins, horizon, views)[:, -1])
-        return self._combined(views, ends, np.stack(u, axis=1), table)
-
-    def _combined(self, views, origins, u, table):
-        """z (n, H) of forecasts u (members, n, H): their mean, or with the autoregression by weights."""
+    def combined(self, views, origins, u, table, refitted=False):
+        """z (n, H) of forecasts u (members, n, H): their mean, or with the other candidates by weights."""
         if self.stack:
-            return self.stack.combined(views, origins, u, table)
+            return self.stack.combined(views, origins, u, table, refitted=refitted)
         return frames.combine(views, origins, u)
 
     def _on_training(self, params):
@@ -340,18 +312,18 @@ class ForecastingTask(Task):
             self._made = params, self.forecasts(params, self.training_origins, self.config.horizon)
         return self._made[1]
 
-    @partial(jax.jit, static_argnums=(0, 4))
-    def _roll(self, params, data, origins, horizon):
+    @partial(jax.jit, static_argnums=(0, 5))
+    def _roll(self, params, view, data, origins, horizon):
         """Forecasts (members, B, horizon) from origins (B, 2), each from a zero state."""
 
         def one(params, view):
             return self._ahead(params, data, origins, None, horizon, view)[1]
 
-        u = self._each(one)(params, self._view)
+        u = self._each(one)(params, view)
         return u if self.members else u[None]
 
-    @partial(jax.jit, static_argnums=(0, 6))
-    def _roll_on(self, params, data, origins, new, carry, horizon):
+    @partial(jax.jit, static_argnums=(0, 7))
+    def _roll_on(self, params, view, data, origins, new, carry, horizon):
         """(carry, forecasts): the same, with the state kept from one origin to the next."""
 
         def one(params, view, carry):
@@ -363,7 +335,7 @@ class ForecastingTask(Task):
             carry, u = lax.scan(body, carry, (origins, new))
             return carry, u[:, 0]
 
-        carry, u = self._each(one)(params, self._view, carry)
+        carry, u = self._each(one)(params, view, carry)
         return carry, u if self.members else u[None]
 
     def _ahead(self, params, data, origins, carry, horizon, view):
@@ -434,18 +406,20 @@ class ForecastingTask(Task):
             "series": series,
         }
 
-    def _views(self, table, future, like=()):
+    def views_of(self, table: Table, horizon: int, like=()) -> list[frames.View]:
+        """A table as the members see it, for forecasts of ``horizon`` rows: with what is known of whole
+        blocks of model.horizon. ``like``: the views whose scales are taken over."""
         d, e = self.config.data, self.config.ensemble
         names = ("scaler", "scale", "valid", "test")
         options = {name: d[name] for name in names} | {
             "with_calendar": d.calendar,
-            "future": future,
+            "future": self._blocks(horizon) * self.config.model.horizon,
         }
         differences = e.differences or (d.difference,)
         lengths = e.lengths or (self.config.model.length,)
         transforms = e.transforms or (d.transform,)
         views = []
-        for k in range(max(len(differences), len(lengths), len(transforms))):
+        for k in range(kinds(self.config)):
             options["transform"] = transforms[k % len(transforms)]
             lags = differences[k % len(differences)]
             before = like[k].frame if like else None
@@ -466,18 +440,12 @@ class ForecastingTask(Task):
         return jnp.where(jnp.arange(window.shape[1]) >= window.shape[1] - length, window, 0)
 
     @property
-    def _view(self):
-        """Which view each member has, (members,); or the view of the only model."""
-        members = jnp.arange(self.config.ensemble.members) % len(self.views)
-        return members if self.members else members[0]
-
-    @property
     def _alike(self):
         return len(self.views) == 1
 
     def _columns(self):
         d = self.config.data
-        names = ("column", "time", "frequency", "key", "known")
+        names = ("column", "time", "frequency", "key", "known", "sort")
         return {name: d[name] for name in names}
 
     def _example(self):

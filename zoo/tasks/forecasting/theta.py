@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.tasks.forecasting import linear
+
 _ALPHAS = np.linspace(0.02, 1, 50)
 
 
@@ -41,7 +43,7 @@ def fit(values: np.ndarray, season: int, logs: bool) -> Theta | None:
 def forecasts(model: Theta, values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
     """(n, horizon) forecasts of z from rows ``origins`` (n,), 1 or more, of values (T,), each with the true
     past."""
-    z = np.log(values) if model.logs else np.asarray(values, np.float64)
+    z = linear.in_logs(values) if model.logs else np.asarray(values, np.float64)
     d = z - np.resize(model.season, len(z))
     level = _levels(d, np.array([model.alpha]), model.drift)[origins - 1]
     ahead = origins[:, None] + np.arange(horizon)
