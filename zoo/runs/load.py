@@ -1,5 +1,6 @@
 """A run used without the trainer: its model and parameters, from the folder alone."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,9 +8,10 @@ import jax
 from ml_collections import ConfigDict
 
 from zoo import random, tasks
+from zoo.data.errors import DataError
 from zoo.errors import UserError
 from zoo.runs import folder
-from zoo.runs.checkpoint import Checkpoints
+from zoo.runs.checkpoint import Checkpoints, Damaged
 from zoo.runs.state import fingerprint
 
 
@@ -21,13 +23,14 @@ class Loaded(NamedTuple):
     task: Any
 
 
-def load(run: Path, *expected: str, use: str = "") -> Loaded:
+def load(run: str | os.PathLike, *expected: str, use: str = "") -> Loaded:
     """The model of a finished run, rebuilt from its folder alone: no data is read. Of a run of several
     stages it is that of the stage which ``use`` is for: "generate" or "predict".
 
     Raises UserError where the folder is no run, is not finished, or is of another task than those
     ``expected``; of any, where none is named.
     """
+    run = folder.path(run)
     config = folder.read_config(run)
     if recipe := tasks.module(config.task, "stages"):
         if use not in recipe.USES:
@@ -37,32 +40,56 @@ def load(run: Path, *expected: str, use: str = "") -> Loaded:
     if expected and config.task not in expected:
         wanted = " or ".join(map(repr, expected))
         raise UserError(f"--run={run}: is a run of the task {config.task!r}, not of {wanted}")
-    result = folder.read_result(run)
-    if not result:
+    if not folder.read_result(run):
         raise UserError(f"--run={run}: not finished yet; run its training command again first")
-    rebuilt = tasks.rebuild(config, run)
-    params = restore(run, rebuilt, config)
-    if fingerprint(params) != folder.used_sha256(result):
+    task = rebuild(run, config)
+    return Loaded(task.model, restore(run, task, config), task)
+
+
+def rebuild(run: Path, config: ConfigDict) -> Any:
+    """The task of a run, made from its folder alone. Raises UserError where the files there are damaged."""
+    try:
+        return tasks.rebuild(config, run)
+    except DataError:  # names the file
+        raise
+    except UserError as error:
+        raise UserError(f"{run}/config.json is damaged: {error}") from None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise UserError(
-            f"--run={run}: its last checkpoint is damaged; delete {run}/result.json and run its "
-            "training command again"
-        )
-    return Loaded(rebuilt.model, params, rebuilt)
+            f"--run={run}: a file there is damaged ({type(error).__name__}: {error}); {_again(run)}, "
+            "which writes it anew"
+        ) from None
 
 
 def restore(run: Path, task, config: ConfigDict) -> Any:
     """The best parameters of the newest checkpoint; where none are tracked their average, or the last.
     On one device.
 
-    Raises UserError where there is no checkpoint, or none that is whole.
+    Raises UserError where there is no checkpoint, or none that is whole; of a finished run, where they
+    are not those of result.json.
     """
+    result = folder.read_result(run)
     like = jax.eval_shape(task.init, random.key(config.seed, "init"))
     if n := task.members:
         like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), like)
-    if not (run / "checkpoints").is_dir():
-        raise UserError(f"--run={run}: holds no checkpoint yet")
+    if not (run / "checkpoints").exists():
+        raise UserError(f"--run={run}: holds no checkpoint; {_again(run)}")
+
     with Checkpoints(run / "checkpoints", config.keep) as checkpoints:
-        params = checkpoints.newest(lambda step: checkpoints.params(step, like))
+
+        def read(step):
+            params = checkpoints.params(step, like)
+            if result and fingerprint(params) != folder.used_sha256(result):
+                raise Damaged("its parameters are not those of result.json")
+            return params
+
+        params = checkpoints.newest(read, remedy=_again(run) if result else "")
     if params is None:
-        raise UserError(f"--run={run}: holds no checkpoint yet")
+        raise UserError(f"--run={run}: holds no checkpoint; {_again(run)}")
     return params
+
+
+def _again(run):
+    """How a run mends itself."""
+    delete = f"delete {run}/result.json and " if (run / "result.json").exists() else ""
+    return f"{delete}run its training command again"
