@@ -5,8 +5,12 @@
 The same command goes on where it was stopped; a finished run says so.
 """
 
+if __name__ == "__main__":  # first of all: what is imported below takes seconds
+    from zoo import interrupt
+
+    interrupt.prepare()
+
 import sys
-from pathlib import Path
 
 from absl import flags
 
@@ -37,7 +41,7 @@ def main(argv):
     if cli.parse(values, rest, __doc__) is None:
         return 0
     config.settle(settings, rest)
-    run = Path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
+    run = folder.path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
     about = ""
     if values.mode == "eval":
         _same(settings, config.given(rest), folder.read_config(run))

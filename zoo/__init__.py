@@ -4,13 +4,13 @@ zoo.cells, zoo.unroll    cells and the time loop, for your own JAX code
 zoo.load(run)            the model and parameters of a run that train.py made
 """
 
-from pathlib import Path
+import os
 
 __version__ = "0.1.0"
 __all__ = ["load"]
 
 
-def load(run: str | Path):
+def load(run: str | os.PathLike):
     """(model, params) of a finished run folder: the Flax module and its best parameters.
 
     For a language model: ``carry, logits = model.apply(params, tokens)`` with tokens (B, T) ints; for a
@@ -19,5 +19,5 @@ def load(run: str | Path):
     """
     from zoo.runs.load import load as load_run
 
-    loaded = load_run(Path(run))
+    loaded = load_run(run)
     return loaded.model, loaded.params

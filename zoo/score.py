@@ -23,6 +23,11 @@ on for a text of your own).
 --per_token writes a row for each symbol, with its probability, before the row of its line.
 """
 
+if __name__ == "__main__":  # first of all: what is imported below takes seconds
+    from zoo import interrupt
+
+    interrupt.prepare()
+
 import json
 import math
 import sys
@@ -64,9 +69,11 @@ def main(argv):
     settings = _settings(values)
 
     from zoo import tasks
+    from zoo.runs import folder
     from zoo.runs.load import load
 
-    _, params, task = load(Path(values.run), use="generate")
+    run = folder.path(values.run)
+    _, params, task = load(run, use="generate")
     scorer = tasks.module(task.config.task, "score")
     if scorer is None:
         raise UserError(
@@ -75,7 +82,7 @@ def main(argv):
     scorer.check(task)
     options = {"whole": values.whole, "member": values.member or ""}
     options |= {"settings": scorer.Settings(**settings) if values.dynamic else None}
-    options |= {"share": _share(Path(values.run)) if values.mixed else None}
+    options |= {"share": _share(run) if values.mixed else None}
     return _score(values, scorer, task, params, options)
 
 
