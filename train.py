@@ -7,8 +7,12 @@ The same command goes on where it was stopped; a finished run says so, and goes 
 steps. --from starts a new run with the settings and the parameters of another, such as on another text.
 """
 
+if __name__ == "__main__":  # first of all: what is imported below takes seconds
+    from zoo import interrupt
+
+    interrupt.prepare()
+
 import sys
-from pathlib import Path
 
 from absl import flags
 
@@ -45,7 +49,7 @@ def main(argv):
     config.settle(settings, rest)
     if not name and not values.run:
         raise UserError("--run is missing: the folder of the new run")
-    run = Path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
+    run = folder.path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
     about = ""
     if values.mode == "eval":
         _same(settings, config.given(rest), folder.read_config(run))
@@ -70,7 +74,7 @@ def _same(settings, given, begun):
 
 def _again(run):
     """The settings of a run, for another one that starts from it."""
-    settings = folder.read_config(Path(run))
+    settings = folder.read_config(folder.path(run))
     settings.about, settings.results = "", ()
     if "adapt" in settings:  # what it has is asked for, whatever the new text
         settings.adapt = False

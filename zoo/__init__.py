@@ -4,13 +4,13 @@ zoo.cells, zoo.unroll    cells and the time loop, for your own JAX code
 zoo.load(run)            a model that train.py trained: it writes, scores, forecasts, predicts
 """
 
-from pathlib import Path
+import os
 
 __version__ = "0.1.0"
 __all__ = ["load"]
 
 
-def load(run: str | Path):
+def load(run: str | os.PathLike):
     """A trained model, from its run folder: see ``zoo.trained.Trained`` for what it does.
 
     It is a pair, too: ``model, params = zoo.load(run)`` are the Flax module and its best parameters. For a
@@ -22,4 +22,4 @@ def load(run: str | Path):
     """
     from zoo import trained
 
-    return trained.load(Path(run).expanduser())
+    return trained.load(run)

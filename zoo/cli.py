@@ -1,16 +1,20 @@
 """What every command shares: its own flags, one-line errors, exit codes.
 
-Exit codes: 0 done, 2 a mistake in what was asked or given, 130 and 143 stopped by Ctrl-C and SIGTERM,
-1 a fault of ours (with a traceback).
+Exit codes: 0 done, 2 a mistake in what was asked or given, or a disk that is full; 130, 143 and 129 stopped
+by Ctrl-C, SIGTERM and SIGHUP; 1 a fault of ours (with a traceback).
 """
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from zoo import xla
+from zoo import interrupt, xla
 from zoo.errors import UserError
+
+# What is wrong with the disk, not with the program.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def fail(message: object) -> int:
@@ -27,6 +31,8 @@ def note(message: str) -> None:
 def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> int:
     """Runs ``main(argv)``, with the flags that XLA needs, and turns a UserError into one line and exit
     code 2."""
+    if argv is None:
+        interrupt.prepare()
     try:
         xla.prepare()
         return main(list(sys.argv if argv is None else argv)) or 0
@@ -35,6 +41,11 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
     except BrokenPipeError:  # the reader of stdout went away: not our fault, nor worth a traceback
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        return fail(f"{place}{error.strerror}; nothing that was saved is lost")
 
 
 def parse(

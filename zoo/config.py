@@ -7,6 +7,7 @@ keys that every experiment has.
 
 import importlib.util
 import json
+import os
 import re
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from zoo.errors import UserError, nearest
 
 # Two ways to say one thing: setting one on the command line clears the other.
 _EITHER = [("steps", "epochs"), ("eval_every", "eval_epochs")]
+MOST_LAYERS = 100  # more take minutes to make a program of, for nothing
+_PATHS = ("path", "start")  # how the names of keys end that are paths
 _KEY = re.compile(r"--?config\.([^=]*)")
 
 
@@ -170,7 +173,8 @@ def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> N
 
 
 def settle(config: ConfigDict, argv: list[str]) -> None:
-    """Clears the other one of each pair of keys of which ``argv`` sets one."""
+    """Clears the other one of each pair of keys of which ``argv`` sets one; ``~/`` in the keys that are
+    paths is the home directory."""
     keys = given(argv)
     for one, other in _EITHER:
         if one in keys and other in keys:
@@ -181,6 +185,10 @@ def settle(config: ConfigDict, argv: list[str]) -> None:
             config[other] = None
         elif other in keys:
             config[one] = None
+    home = os.path.expanduser("~")
+    for key, value in flatten(config).items():
+        if key.endswith(_PATHS) and isinstance(value, str):  # also a,b and en=a,fr=b
+            put(config, {key: re.sub(r"(?<![^,=])~(?=/)", lambda _: home, value)}, set())
 
 
 def given(argv: list[str]) -> set[str]:
@@ -234,14 +242,39 @@ def from_json(text: str) -> dict:
 
 
 def overlay(defaults: ConfigDict, record: dict) -> ConfigDict:
-    """The values of ``record`` laid over ``defaults``; lists are tuples where the defaults have such."""
+    """The values of ``record`` laid over ``defaults``; lists are tuples where the defaults have such.
 
-    def laid(below, above):
-        if isinstance(below, dict) and isinstance(above, dict):
-            return below | {key: laid(below.get(key), value) for key, value in above.items()}
-        return _tuples(above) if isinstance(below, tuple) else above
+    Raises ValueError that names the first key whose value is of another type than its default.
+    """
 
-    return ConfigDict(laid(defaults.to_dict(), record))
+    def laid(below, above, prefix=""):
+        values = below.to_dict()
+        for name, value in above.items():
+            if name not in below:
+                values[name] = value
+            elif isinstance(below[name], ConfigDict) and isinstance(value, dict):
+                values[name] = laid(below[name], value, f"{prefix}{name}.")
+            else:
+                values[name] = _typed(below, name, value, prefix)
+        return values
+
+    return ConfigDict(laid(defaults, record))
+
+
+def _typed(below, name, value, prefix):
+    """A value as the default of its key has it. Raises ValueError where it is of another type."""
+    kind, default = below.get_type(name), below[name]
+    if isinstance(default, tuple):
+        value = _tuples(value)
+    if isinstance(default, ConfigDict) or not (value is None and default is None):
+        numbers = (int, float) if kind is float else kind
+        if isinstance(value, bool) != (kind is bool) or not isinstance(value, numbers):
+            words = {ConfigDict: "a group of keys", int: "a whole number", float: "a number"}
+            words |= {str: "a text", bool: "true or false", tuple: "a list"}
+            raise ValueError(
+                f"{prefix}{name} is {value!r}, and ought to be {words.get(kind, kind)}"
+            )
+    return value
 
 
 def differences(one: ConfigDict, other: ConfigDict) -> list[str]:

@@ -18,9 +18,13 @@ Classes are told of every line of --input, or of every text in a .csv or .jsonl 
 probabilities of the likeliest.
 """
 
+if __name__ == "__main__":  # first of all: what is imported below takes seconds
+    from zoo import interrupt
+
+    interrupt.prepare()
+
 import json
 import sys
-from pathlib import Path
 
 from absl import flags
 
@@ -48,9 +52,10 @@ def main(argv):
     for module in predictors.values():
         module.check(values)
 
+    from zoo.runs import folder
     from zoo.runs.load import load
 
-    run = Path(values.run)
+    run = folder.path(values.run)
     _, params, task = load(run, use="predict", early=cli.note)
     name = task.config.task
     if name not in predictors:

@@ -6,6 +6,11 @@ python -m zoo.report --verify=FOLDER      a finished run against its entry there
 python -m zoo.report --picture=FILE.png PLOT.png ...     plots of runs, one below the other
 """
 
+if __name__ == "__main__":  # first of all: what is imported below takes seconds
+    from zoo import interrupt
+
+    interrupt.prepare()
+
 import importlib
 import statistics
 import sys
@@ -19,7 +24,7 @@ from zoo.bench import markdown
 from zoo.data.files import write_bytes
 from zoo.errors import UserError
 from zoo.pages import figures
-from zoo.runs import reference
+from zoo.runs import folder, reference
 
 _COLUMNS = (
     "experiment",
@@ -65,8 +70,8 @@ def main(argv):
         picture(Path(values.picture), [Path(plot) for plot in rest])
         return 0
     if values.verify is not None:
-        return verify(Path(values.verify), reference.read())
-    write_page([Path(path) for path in rest], values.out)
+        return verify(folder.path(values.verify), reference.read())
+    write_page([folder.path(path) for path in rest], values.out)
     return 0
 
 
@@ -172,8 +177,6 @@ def _rows(name, settings, runs):
 def verify(run: Path, entries: dict) -> int:
     """Prints what agrees; exit code 0 when the parameters, and their average where there is one, are the
     same bits, 1 when not."""
-    from zoo.runs import folder
-
     folder.read_config(run)
     result = folder.read_result(run)
     if result is None:

@@ -5,6 +5,11 @@
 Each runs as ``python train.py`` in a process of its own; runs that are finished are not run again.
 """
 
+if __name__ == "__main__":  # first of all: what is imported below takes seconds
+    from zoo import interrupt
+
+    interrupt.prepare()
+
 import json
 import subprocess
 import sys

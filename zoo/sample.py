@@ -6,6 +6,11 @@ One sample is printed as it is written; several, which are written side by side,
 gives the same text.
 """
 
+if __name__ == "__main__":  # first of all: what is imported below takes seconds
+    from zoo import interrupt
+
+    interrupt.prepare()
+
 import sys
 from pathlib import Path
 
@@ -58,7 +63,7 @@ def main(argv):
 
     from zoo.runs.load import load
 
-    _, params, task = load(Path(values.run), use="generate", early=cli.note)
+    _, params, task = load(values.run, use="generate", early=cli.note)
     if not hasattr(task, "generate"):
         raise UserError(
             f"--run={values.run}: a run of the task {task.config.task!r} writes no text"

@@ -23,6 +23,11 @@ on for a text of your own).
 --per_token writes a row for each symbol, with its probability, before the row of its line.
 """
 
+if __name__ == "__main__":  # first of all: what is imported below takes seconds
+    from zoo import interrupt
+
+    interrupt.prepare()
+
 import json
 import math
 import sys
@@ -67,7 +72,7 @@ def main(argv):
     from zoo.runs import folder
     from zoo.runs.load import load
 
-    run = Path(values.run)
+    run = folder.path(values.run)
     _, params, task = load(run, use="generate", early=cli.note)
     scorer = tasks.module(task.config.task, "score")
     if scorer is None:

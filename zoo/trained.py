@@ -1,6 +1,7 @@
 """A trained model in Python: what the commands do with a run folder, as methods."""
 
 import io
+import os
 import warnings
 from collections.abc import Iterable
 from functools import partial
@@ -129,8 +130,9 @@ class Trained(_Pair):
         return part
 
 
-def load(run: Path) -> Trained:
+def load(run: str | os.PathLike) -> Trained:
     """The model of a run; of one of several stages, the one that writes."""
+    run = folder.path(run)
     loaded = load_run(run, use="generate", early=partial(warnings.warn, stacklevel=3))
     trained = Trained(loaded.model, loaded.params)
     trained.task, trained.run = loaded.task, run

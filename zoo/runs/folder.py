@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+import os
+import sys
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -14,6 +16,18 @@ from zoo.errors import UserError
 # What the README's results say, in this version and in 0.1; they change no run.
 _WORDS = {"about", "results", "to_beat", "show"}
 _OURS = {"config.json", "data.json", "metrics.jsonl", "result.json", "checkpoints"}
+# What is read of result.json, by commands and by people's scripts.
+_RESULT = {
+    "params": int,
+    "steps": int,
+    "seed": int,
+    "train_seconds": int | float,
+    "config": str,
+    "variant": str,
+    "params_sha256": str,
+    "versions": dict,
+    "metrics": dict,
+}
 
 
 class Folder:
@@ -26,6 +40,14 @@ class Folder:
     def close(self) -> None:
         """Lets others in."""
         self._lock.close()
+
+
+def path(name: str | os.PathLike) -> Path:
+    """The folder of that name; ``~`` is the home directory. Raises UserError where there is none."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{os.fspath(name)}: there is no such home directory") from error
 
 
 def open_folder(path: Path) -> Folder:
@@ -59,16 +81,21 @@ def check(path: Path, config: ConfigDict, data: dict) -> None:
     differs, or says that the data is other data.
     """
     record = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    if not (path / "config.json").exists():
+    if not saved(path):
+        if _other_settings(path, config):
+            words = "was begun with other settings and holds no checkpoint: it begins anew"
+            print(f"{path} {words}", file=sys.stderr)
         write(path / "data.json", record)
         write(path / "config.json", configs.to_json(config))
         return
+    if not (path / "config.json").exists():  # damaged, and deleted to be written again
+        write(path / "config.json", configs.to_json(config))
     if keys := changed(read_config(path), config):
         key, (old, new) = next(iter(keys.items()))
         more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
         raise UserError(
             f"--run={path}: began with {key}={old}, now {new}{more}; give another --run, or "
-            "delete that folder"
+            "move that folder away"
         )
     check_data(path, config, data)
     if not (path / "data.json").exists():  # a run of 0.1
@@ -77,9 +104,37 @@ def check(path: Path, config: ConfigDict, data: dict) -> None:
 
 def changed(before: ConfigDict, config: ConfigDict) -> dict[str, list]:
     """key -> [value before, value now] of the keys that matter to a run and differ."""
-    now = tasks.restored_config(configs.to_json(config))
-    keys = [k for k in configs.differences(before, now) if k not in _WORDS]
+    try:
+        now = tasks.restored_config(configs.to_json(config))
+    except ValueError as error:  # of a config file of one's own
+        raise UserError(f"--config: {error}") from error
+    keys = [key for key in configs.differences(before, now) if key not in _WORDS]
     return {key: [_value(before, key), _value(now, key)] for key in keys}
+
+
+def saved(path: Path) -> bool:
+    """Whether a run, or a stage of it, has saved anything that could be lost."""
+    steps = [*path.glob("checkpoints/*"), *path.glob("*/checkpoints/*")]
+    kept = [path / "result.json", path / "damaged", *path.glob("*/damaged")]
+    return any(p.name.isdigit() for p in steps) or any(p.exists() for p in kept)
+
+
+def _other_settings(path, config):
+    """Whether a config.json is there that says otherwise."""
+    try:
+        before = begun(path)
+    except UserError:  # damaged
+        before = ConfigDict()
+    return bool(changed(config if before is None else before, config))
+
+
+def aside(run: Path, name: str) -> Path:
+    """A new path in the folder ``damaged`` of a run, for what is damaged and kept."""
+    folder = run / "damaged"
+    folder.mkdir(exist_ok=True)
+    taken = {path.name for path in folder.iterdir()}
+    names = (name + (f"-{n}" if n else "") for n in range(len(taken) + 1))
+    return folder / next(name for name in names if name not in taken)
 
 
 def check_data(path: Path, config: ConfigDict, data: dict) -> None:
@@ -118,10 +173,18 @@ def read_config(path: Path) -> ConfigDict:
         raise UserError(f"--run={path}: not a run of train.py: it has no config.json")
     try:
         return tasks.restored_config(file.read_text(encoding="utf-8"))
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(f"{file}: not JSON: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file, error):
+    """What to do about a file of which ``error`` came."""
+    why = error
+    if isinstance(error, json.JSONDecodeError | RecursionError | UnicodeDecodeError):
+        why = "it is not JSON"
+    return UserError(
+        f"{file} is damaged: {why}; delete it and run the training command again, which writes it anew"
+    )
 
 
 def begun(path: Path) -> ConfigDict | None:
@@ -136,12 +199,17 @@ def read_result(path: Path) -> dict | None:
     if not file.is_file():
         return None
     try:
-        result = json.loads(file.read_text(encoding="utf-8"))
-        return {**result, "metrics": dict(result["metrics"])}
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{file} is damaged; delete it and run the training command again, which writes it anew"
-        ) from error
+        result = configs.from_json(file.read_text(encoding="utf-8"))
+        for key, kind in _RESULT.items():
+            if not isinstance(result.get(key), kind):
+                raise ValueError(f"its {key} is {result.get(key)!r}")
+        for key, value in result["metrics"].items():
+            values = value if isinstance(value, list) else [value]
+            if not all(isinstance(v, int | float | None) for v in values):
+                raise ValueError(f"its metrics.{key} is {value!r}")
+        return result
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(file, error) from error
 
 
 def used_sha256(result: dict) -> str:

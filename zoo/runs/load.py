@@ -1,5 +1,6 @@
 """A run used without the trainer: its model and parameters, from the folder alone."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,9 +9,10 @@ import jax
 from ml_collections import ConfigDict
 
 from zoo import random, tasks
+from zoo.data.errors import DataError
 from zoo.errors import UserError
 from zoo.runs import folder
-from zoo.runs.checkpoint import Checkpoints
+from zoo.runs.checkpoint import Checkpoints, Damaged
 from zoo.runs.state import fingerprint
 
 
@@ -23,7 +25,10 @@ class Loaded(NamedTuple):
 
 
 def load(
-    run: Path, *expected: str, use: str = "", early: Callable[[str], None] | None = None
+    run: str | os.PathLike,
+    *expected: str,
+    use: str = "",
+    early: Callable[[str], None] | None = None,
 ) -> Loaded:
     """The model of a run, rebuilt from its folder alone: no data is read. Of a run of several stages it is
     that of the stage which ``use`` is for: "generate" or "predict".
@@ -34,6 +39,7 @@ def load(
     Raises UserError where the folder is no run, is not finished, or is of another task than those
     ``expected``; of any, where none is named.
     """
+    run = folder.path(run)
     config = folder.read_config(run)
     if recipe := tasks.module(config.task, "stages"):
         if use not in recipe.USES:
@@ -47,41 +53,67 @@ def load(
     if not result and early is None:
         raise UserError(f"--run={run}: not finished yet; run its training command again first")
     try:
-        rebuilt = tasks.rebuild(config, run)
+        task = rebuild(run, config)
     except UserError as error:
         if result:
             raise
         raise UserError(f"--run={run}: not finished yet, and too early to use: {error}") from error
-    params, step = _newest(run, rebuilt, config)
+    params, step = _newest(run, task, config)
     if not result:
         kind = "the best parameters" if config.best.metric else "the parameters"
         early(f"{run} is not finished: {kind} up to step {step:,}")
-    elif fingerprint(params) != folder.used_sha256(result):
+    return Loaded(task.model, params, task)
+
+
+def rebuild(run: Path, config: ConfigDict) -> Any:
+    """The task of a run, made from its folder alone. Raises UserError where the files there are damaged."""
+    try:
+        return tasks.rebuild(config, run)
+    except DataError:  # names the file
+        raise
+    except UserError as error:
+        raise UserError(f"{run}/config.json is damaged: {error}") from None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise UserError(
-            f"--run={run}: its last checkpoint is damaged; delete {run}/result.json and run its "
-            "training command again"
-        )
-    return Loaded(rebuilt.model, params, rebuilt)
+            f"--run={run}: a file there is damaged ({type(error).__name__}: {error}); {_again(run)}, "
+            "which writes it anew"
+        ) from None
 
 
 def restore(run: Path, task, config: ConfigDict) -> Any:
     """The best parameters of the newest checkpoint; where none are tracked their average, or the last.
     On one device.
 
-    Raises UserError where there is no checkpoint, or none that is whole.
+    Raises UserError where there is no checkpoint, or none that is whole; of a finished run, where they
+    are not those of result.json.
     """
     return _newest(run, task, config)[0]
 
 
 def _newest(run, task, config):
     """(parameters, step)."""
+    result = folder.read_result(run)
     like = jax.eval_shape(task.init, random.key(config.seed, "init"))
     if n := task.members:
         like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), like)
-    if not (run / "checkpoints").is_dir():
-        raise UserError(f"--run={run}: holds no checkpoint yet")
+    if not (run / "checkpoints").exists():
+        raise UserError(f"--run={run}: holds no checkpoint; {_again(run)}")
+
     with Checkpoints(run / "checkpoints", config.keep) as checkpoints:
-        found = checkpoints.newest(lambda step: (checkpoints.params(step, like), step))
+
+        def read(step):
+            params = checkpoints.params(step, like)
+            if result and fingerprint(params) != folder.used_sha256(result):
+                raise Damaged("its parameters are not those of result.json")
+            return params, step
+
+        found = checkpoints.newest(read, remedy=_again(run) if result else "")
     if found is None:
-        raise UserError(f"--run={run}: holds no checkpoint yet")
+        raise UserError(f"--run={run}: holds no checkpoint yet; {_again(run)}")
     return found
+
+
+def _again(run):
+    """How a run mends itself."""
+    delete = f"delete {run}/result.json and " if (run / "result.json").exists() else ""
+    return f"{delete}run its training command again"

@@ -3,15 +3,17 @@
 import json
 import os
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from zoo.data.files import write_bytes
 from zoo.errors import UserError
+from zoo.runs import folder
 
 _HEAD = "════ step "
-_BLOCKS = re.compile(rf"^{_HEAD}(\d+), (.*) ════$", re.MULTILINE)
+_BLOCKS = re.compile(rf"^{_HEAD}(\d{{1,18}}), (.*) ════\r?$", re.MULTILINE)
 
 
 class Sample(NamedTuple):
@@ -23,55 +25,84 @@ class Sample(NamedTuple):
 
 
 class Log:
-    """metrics.jsonl of a run that goes on after ``step``: later lines are dropped first."""
+    """metrics.jsonl of a run that goes on after ``step``. What it and samples.txt say of later steps is
+    dropped first.
+
+    Damaged lines are left out, and the file as it was is kept in the folder ``damaged``; a last line that
+    was cut off is what a killed run leaves.
+    """
 
     def __init__(self, run: Path, step: int):
         self.path = run / "metrics.jsonl"
-        kept = [r for r in read(run) if r["step"] <= step]
-        write_bytes(self.path, "".join(map(_line, kept)).encode())
+        lines = _lines(self.path)
+        points = [_point(line) for line in lines]
+        if damaged := [i for i, point in enumerate(points[:-1], 1) if point is None]:
+            kept = folder.aside(run, self.path.name)
+            write_bytes(kept, self.path.read_bytes())
+            print(
+                f"warning: {self.path}: line {damaged[0]} is damaged and left out"
+                f"{_more(damaged)}; the file as it was is {kept}",
+                file=sys.stderr,
+            )
+        write_bytes(
+            self.path, "".join(_line(p) for p in points if p and p["step"] <= step).encode()
+        )
+        if any(at > step for at, _ in _samples(run)):
+            _cut_samples(run, step + 1)
 
     def add(self, record: dict) -> None:
-        """Appends one object and puts it on disk."""
-        with open(self.path, "a", encoding="utf-8") as out:
-            out.write(_line(record))
-            out.flush()
-            os.fsync(out.fileno())
+        """Appends one object and puts it on disk. Raises UserError where the disk is full."""
+        try:
+            with open(self.path, "a", encoding="utf-8") as out:
+                out.write(_line(record))
+                out.flush()
+                os.fsync(out.fileno())
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written: {error.strerror}; make room, and run the same command "
+                "again, which goes on from the last checkpoint"
+            ) from error
 
 
 def read(run: Path) -> list[dict]:
-    """The objects of metrics.jsonl; a last line that was cut off is left out."""
-    records = []
-    file = run / "metrics.jsonl"
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
+    """The log points of metrics.jsonl; lines that are none are left out."""
+    return [point for line in _lines(run / "metrics.jsonl") if (point := _point(line))]
 
 
 def read_whole(run: Path) -> list[dict]:
     """As ``read``. Raises UserError that names the line where one that is not the last is no log point."""
     file = run / "metrics.jsonl"
+    points = [_point(line) for line in _lines(file)]
+    if None in points[:-1]:
+        raise UserError(
+            f"{file}, line {points.index(None) + 1} is damaged; delete that line, or, of a run that is not "
+            "finished, run its training command again, which leaves it out"
+        )
+    return [point for point in points if point]
+
+
+def _lines(file):
+    """The lines of a file; no lines where it is none."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from None
-    records = []
-    for number, line in enumerate(lines, 1):
-        try:
-            record = json.loads(line)
-            if not all(isinstance(record[key], int | float) for key in ("step", "seconds")):
-                raise TypeError
-        except (ValueError, TypeError, KeyError):
-            if number == len(lines):
-                break
-            raise UserError(
-                f"{file}, line {number} is damaged; run the training command again in another "
-                "folder, or delete that line"
-            ) from None
-        records.append(record)
-    return records
+        return file.read_bytes().decode(errors="replace").splitlines() if file.is_file() else []
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _point(line):
+    """The log point that a line holds; None where it holds none."""
+    try:
+        record = json.loads(line)
+        step, seconds = record["step"], record["seconds"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    right = type(step) is int and isinstance(seconds, int | float)
+    right &= all(isinstance(value, int | float | list | None) for value in record.values())
+    return record if right else None
+
+
+def _more(numbers):
+    return f", and {len(numbers) - 1} more" if len(numbers) > 1 else ""
 
 
 def samples(run: Path) -> list[Sample]:
@@ -86,12 +117,9 @@ def samples(run: Path) -> list[Sample]:
 def add_sample(run: Path, step: int, title: str, text: str) -> None:
     """Appends what the model says at ``step`` to samples.txt; what stands there of that step or later
     (from before a restart) is dropped."""
-    file = run / "samples.txt"
-    kept = [block for at, block in _samples(run) if at < step]
     # A line of the text that looks like a head is set off by a space, so that none is taken for one.
     text = re.sub(rf"^(?={_HEAD})", " ", text, flags=re.MULTILINE)
-    kept.append(f"{_HEAD}{step}, {title} ════\n{text}\n\n")
-    write_bytes(file, "".join(kept).encode())
+    _cut_samples(run, step, f"{_HEAD}{step}, {title} ════\n{text}\n\n")
 
 
 def last_sample(run: Path) -> str | None:
@@ -100,14 +128,28 @@ def last_sample(run: Path) -> str | None:
     return blocks[-1][1].partition("\n")[2] if blocks else None
 
 
-def _samples(run):
+def _cut_samples(run, step, more=""):
+    """Writes samples.txt without the blocks of a step or later, and with ``more`` at its end. What stands
+    before the first block, which a person has written, stays."""
+    escaped = "surrogateescape"  # bytes that are no UTF-8 stay what they are
+    text, blocks = _text(run, escaped), _samples(run, escaped)
+    first = len(text) - sum(len(block) for _, block in blocks)
+    kept = [text[:first], *(block for at, block in blocks if at < step), more]
+    write_bytes(run / "samples.txt", "".join(kept).encode(errors=escaped))
+
+
+def _samples(run, errors="replace"):
     """(step, block) of each block of samples.txt, its head included."""
-    file = run / "samples.txt"
-    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    text = _text(run, errors)
     heads = list(_BLOCKS.finditer(text))
     starts = [*(head.start() for head in heads), len(text)]
     cuts = pairwise(starts)
     return [(int(h[1]), text[a:b]) for h, (a, b) in zip(heads, cuts, strict=True)]
+
+
+def _text(run, errors):
+    file = run / "samples.txt"
+    return file.read_bytes().decode(errors=errors) if file.is_file() else ""
 
 
 def _line(record):

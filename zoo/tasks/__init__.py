@@ -62,11 +62,13 @@ def rebuild(config: ConfigDict, run: Path):
 
 def restored_config(text: str) -> ConfigDict:
     """The config of a run, from its JSON, laid over today's defaults of its task: a key that came later
-    has its default. Raises ValueError for text that is no JSON object, UserError for an unknown task."""
+    has its default. Raises ValueError for text that is no JSON object, an unknown task, and a value of
+    another type than its key has."""
     record = from_json(text)
     if isinstance(record.get("data"), dict):
         record["data"].pop("sha256", None)  # a key of configs of 0.1: the digest of the data
-    name = choose(ConfigDict({"task": record.get("task")}), "task", names())
+    if (name := record.get("task")) not in names():
+        raise ValueError(f"its task is {name!r}, none of {', '.join(names())}")
     keys = module(name, "config")
     record = getattr(keys, "upgrade", lambda record: record)(record)
     return overlay(keys.defaults(), record)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from zoo.errors import UserError
+
 
 def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float]):
     """(figure, axes) of matplotlib, ``size`` in inches."""
@@ -17,9 +19,13 @@ def keep(figure, run: Path, name: str, dpi: int = 110) -> None:
     """Writes the figure to plots/NAME of the run, and closes it."""
     from matplotlib import pyplot
 
-    (run / "plots").mkdir(exist_ok=True)
-    figure.savefig(run / "plots" / name, dpi=dpi)
-    pyplot.close(figure)
+    try:
+        (run / "plots").mkdir(exist_ok=True)
+        figure.savefig(run / "plots" / name, dpi=dpi)
+    except OSError as error:
+        raise UserError(f"{run / 'plots'} cannot be written: {error.strerror}") from error
+    finally:
+        pyplot.close(figure)
 
 
 _SIZE = 8  # points of a character of a page

@@ -7,7 +7,7 @@ step        the compiled programs: the first state, the orders of the data, the 
 loop        fit
 best        the best parameters so far, and patience
 finish      the end: evaluation, artifacts, result.json
-signals     Ctrl-C and SIGTERM
+signals     Ctrl-C, SIGTERM and SIGHUP
 progress    what a person sees
 bank        N models as one program
 mesh        devices

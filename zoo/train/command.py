@@ -1,6 +1,7 @@
 """What train.py does once it knows the config: train, evaluate again, or check."""
 
 import json
+import os
 import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from zoo import canary, tasks, xla
+from zoo import canary, xla
 from zoo.errors import UserError
 from zoo.runs import folder
-from zoo.runs.load import restore
+from zoo.runs.load import rebuild, restore
 from zoo.runs.log import last_sample
 from zoo.tasks.protocol import evaluate_all
 from zoo.train import bank, feed, further, loop, stages, step
@@ -21,9 +22,12 @@ from zoo.train import job as jobs
 from zoo.train.signals import Stopped
 
 
-def execute(config: ConfigDict, run: Path, mode: str, seeds: int, about: str = "") -> int:
+def execute(
+    config: ConfigDict, run: str | os.PathLike, mode: str, seeds: int, about: str = ""
+) -> int:
     """Runs a mode and returns the exit code. ``about`` is a sentence on the config, said once it is known
     to be right."""
+    run = folder.path(run)
     if seeds < 0:
         raise UserError(f"--seeds={seeds}: must be at least 1")
     if mode == "eval":
@@ -37,18 +41,36 @@ def execute(config: ConfigDict, run: Path, mode: str, seeds: int, about: str = "
         return 0
     if not seeds:
         return train(config, run, about)
+    return _seeds(config, run, seeds, about)
+
+
+def _seeds(config, run, seeds, about):
+    """Trains a run for each seed; a seed that fails does not keep the others from it."""
+    failed = {}
     for seed in range(seeds):
-        each = config.copy_and_resolve_references()
+        each, path = config.copy_and_resolve_references(), run / f"seed-{seed}"
         each.seed = seed
-        if code := train(each, run / f"seed-{seed}", about if not seed else ""):
-            return code
+        try:
+            if code := train(each, path, about if not seed else ""):
+                return code
+        except UserError as error:
+            if not path.exists():  # what is wrong is wrong with every seed
+                raise
+            failed[seed] = error
+            print(f"seed {seed} failed: {error}", file=sys.stderr)
+    if failed:
+        names = ", ".join(map(str, failed))
+        raise UserError(
+            f"--seeds={seeds}: {len(failed)} of {seeds} failed, seed {names}; the others are finished, and "
+            "there is no summary. The last that failed: " + str(failed[max(failed)])
+        )
     print(json.dumps(summary(run, seeds), indent=2))
     return 0
 
 
-def train(config: ConfigDict, run: Path, about: str = "") -> int:
+def train(config: ConfigDict, run: str | os.PathLike, about: str = "") -> int:
     """Trains, or says that the run is finished; shows what came out."""
-    several = stages.of(config)
+    run, several = folder.path(run), stages.of(config)
     code = stages.complete(config, run, _complete) if several else _complete(config, run, about)
     if not code:
         show(run)
@@ -76,7 +98,8 @@ def show(run: Path) -> None:
     """The result, and the summary or the last sample, on stdout."""
     result = folder.read_result(run)
     summary = run / "summary.txt"
-    text = summary.read_text(encoding="utf-8") if summary.exists() else last_sample(run)
+    written = summary.is_file()
+    text = summary.read_text(errors="replace", encoding="utf-8") if written else last_sample(run)
     if text:
         print(text.strip("\n") + "\n")
     metrics = {k: round(v, 4) for k, v in result["metrics"].items() if isinstance(v, int | float)}
@@ -84,12 +107,13 @@ def show(run: Path) -> None:
     print(f"{run}: {', '.join(sorted(p.name for p in run.iterdir() if p.name[0] != '.'))}")
 
 
-def evaluate(run: Path) -> dict[str, float]:
+def evaluate(run: str | os.PathLike) -> dict[str, float]:
     """The metrics of a run's parameters, computed again on all splits, as at the end of training."""
+    run = folder.path(run)
     config = folder.read_config(run)
     if stages.of(config):
         return stages.evaluate(config, run)
-    task = tasks.rebuild(config, run)
+    task = rebuild(run, config)
     folder.check_data(run, config, task.describe_data())
     return bank.numbers(evaluate_all(task, restore(run, task, config)).metrics)
 
@@ -122,11 +146,12 @@ def check(config: ConfigDict) -> dict:
     }
 
 
-def summary(run: Path, seeds: int) -> dict:
+def summary(run: str | os.PathLike, seeds: int) -> dict:
     """Mean and standard deviation of every metric over the seeds of a run; also in summary.json."""
+    run = folder.path(run)
     results = [folder.read_result(run / f"seed-{s}") for s in range(seeds)]
     values = {
-        name: [r["metrics"][name] for r in results]
+        name: [r["metrics"].get(name) for r in results]
         for name, v in results[0]["metrics"].items()
         if isinstance(v, int | float)
     }

@@ -3,6 +3,7 @@
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import jax
@@ -13,7 +14,7 @@ from zoo import canary
 from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
-from zoo.runs.log import Log, add_sample
+from zoo.runs.log import Log, add_sample, read
 from zoo.train import averaging, bank, feed, timed
 from zoo.train import step as programs
 from zoo.train.best import judge, patience_is_over
@@ -23,6 +24,7 @@ from zoo.train.progress import Progress
 from zoo.train.signals import Signals, Stopped
 
 _LOOK = 60  # seconds until a first look at a training whose first evaluation is as far away again
+_DIVERGED = 10  # times the loss of the first step: worse than any noise
 
 
 def fit(job: Job, run: Path, about: str = "") -> Result:
@@ -31,7 +33,7 @@ def fit(job: Job, run: Path, about: str = "") -> Result:
 
     The bits depend on the config, the data and the machine, never on where a run was interrupted.
     Raises UserError for data or a folder that cannot be used, and for a loss that is not finite;
-    Stopped after SIGTERM or Ctrl-C, when the state has been saved.
+    Stopped after SIGTERM, SIGHUP or Ctrl-C, when the state has been saved.
     """
     data = job.task.describe_data()
     held = folder.open_folder(run)
@@ -40,14 +42,15 @@ def fit(job: Job, run: Path, about: str = "") -> Result:
         job.task.prepare(run)
         if about:
             print(about, file=sys.stderr, flush=True)
-        keep = job.config.keep
-        with Checkpoints(run / "checkpoints", keep) as checkpoints, Signals() as signals:
-            return _train(job, run, checkpoints, signals)
+        with Checkpoints(run / "checkpoints", job.config.keep) as checkpoints:
+            checkpoints.tidy()
+            checkpoints.tidy()
+            return _train(job, run, checkpoints)
     finally:
         held.close()
 
 
-def _train(job, run, checkpoints, signals):
+def _train(job, run, checkpoints):
     config, task = job.config, job.task
     began = time.perf_counter()
     with ThreadPoolExecutor(2) as aside:  # two programs compile side by side, beside the canary
@@ -73,9 +76,10 @@ def _train(job, run, checkpoints, signals):
     steps = programs.program(job, state)
     steps = steps.lower(state, given.data, given.orders, jnp.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
-    pace, chunk, spent, saved, looked = 0.0, 1, 0.0, time.monotonic(), False
+    pace, chunk, spent, saved, looked, first = 0.0, 1, 0.0, time.monotonic(), False, None
     progress = Progress(job.plan.steps, step, task.tokens_per_step())
-    try:
+    # Before the first step nothing can be lost, nor after the last: there a signal ends the process.
+    with closing(source), closing(progress), Signals() as signals:
         while step < job.plan.steps and not patience_is_over(state, config):
             plan, open_end = job.plan, timed.open_end(state)
             clock = time.perf_counter()  # waiting for data counts
@@ -90,7 +94,9 @@ def _train(job, run, checkpoints, signals):
             chunk = max(1, min(8 * chunk, int(n / took)))
             pace = n / took if not pace else 0.7 * pace + 0.3 * n / took
             loss = state.sums["loss"]
-            progress.steps(step, pace, np.mean(loss.total) / np.mean(loss.weight))
+            mean = np.mean(loss.total) / np.mean(loss.weight)
+            first = mean if step == 1 else first
+            progress.steps(step, pace, mean)
             if not np.isfinite(loss.total).all():
                 raise _not_finite(f"the training loss at step {step}", checkpoints)
             if open_end:
@@ -118,11 +124,9 @@ def _train(job, run, checkpoints, signals):
             if over:
                 name, times = config.best.metric, config.patience
                 progress.say(f"stopped early: no better {name} for {times} evaluations")
-            elif signals.caught and step < job.plan.steps:
+            if signals.caught:
                 raise Stopped(step, signals.caught)
-    finally:
-        progress.close()
-        source.close()
+    _tell_divergence(first, read(run), progress)
     if start == step:
         progress.say(f"nothing left to train: {step} steps are done")
     pace = (step - start) / spent if spent else None
@@ -157,8 +161,23 @@ def _measure(job, run, state, checkpoints):
 
 def _not_finite(value, checkpoints):
     steps = checkpoints.steps()
-    good = f"the last good checkpoint is step {steps[0]}" if steps else "there is no checkpoint yet"
-    return UserError(
-        f"{value} is not finite; {good}, and it is kept. Try a lower --config.optimizer.learning_rate "
-        "or --config.optimizer.clip_norm"
-    )
+    lower = "a lower --config.optimizer.learning_rate or --config.optimizer.clip_norm"
+    if steps:
+        rest = f"the last good checkpoint is step {steps[0]}, and it is kept. In another --run, try {lower}"
+    else:
+        rest = f"nothing was saved yet. Try {lower}"
+    return UserError(f"{value} is not finite; {rest}")
+
+
+def _tell_divergence(first, records, progress):
+    """Says where the training loss ended far above ``first``, that of the first step; where that is not
+    known, above the first that was logged."""
+    losses = [r["train_loss"] for r in records if r.get("train_loss") is not None]
+    if not losses:
+        return
+    first, last = losses[0] if first is None else float(first), losses[-1]
+    if last > _DIVERGED * max(1.0, abs(first)):
+        progress.say(
+            f"warning: training diverged: its loss was {first:.4g} at first and is {last:.4g} now; try a "
+            "lower --config.optimizer.learning_rate or --config.optimizer.clip_norm"
+        )

@@ -1,7 +1,9 @@
-"""SIGTERM and Ctrl-C: training stops after the dispatch at hand, and is saved."""
+"""SIGTERM, SIGHUP and Ctrl-C: training stops after the dispatch at hand, and is saved."""
 
 import signal
 import threading
+
+from zoo import interrupt
 
 
 class Stopped(Exception):
@@ -13,7 +15,7 @@ class Stopped(Exception):
 
 
 class Signals:
-    """SIGTERM and Ctrl-C end training after the dispatch; a second Ctrl-C ends it at once."""
+    """SIGTERM, SIGHUP and Ctrl-C end training after the dispatch; a second Ctrl-C ends it at once."""
 
     def __init__(self):
         self.caught = 0
@@ -21,14 +23,20 @@ class Signals:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._catch)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                # nohup tells a process to ignore the end of its terminal.
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._catch)
         return self
 
     def _catch(self, number, frame):
-        if self.caught and number == signal.SIGINT:
+        if number != signal.SIGINT or not self.caught:
+            self.caught = number
+        elif self._before[number] is interrupt.stop:
+            words = "stopped at once; the same command goes on from the last checkpoint"
+            interrupt.stop(number, frame, words)
+        else:
             raise KeyboardInterrupt
-        self.caught = number
 
     def __exit__(self, *_):
         for number, handler in self._before.items():

@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from zoo.config import base, choose, require
+from zoo.config import MOST_LAYERS, base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
@@ -102,8 +102,9 @@ def check(config: ConfigDict) -> None:
     for key in ("best.metric", "target.metric"):
         choose(config, key, ("valid_loss", "valid_accuracy", "valid_macro_f1", ""))
     keys = ("batch_size", "data.min_count", "data.limit", "data.buckets", "ensemble.members")
-    for key in (*keys, "model.embed", "model.hidden", "model.layers"):
+    for key in (*keys, "model.embed", "model.hidden"):
         require(config, key, 1)
+    require(config, "model.layers", 1, MOST_LAYERS)
     require(config, "data.most", 2)
     for key in ("data.crop", "data.test_seed"):
         require(config, key, 0)

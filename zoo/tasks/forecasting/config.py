@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from zoo.config import base, choose, require
+from zoo.config import MOST_LAYERS, base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
@@ -127,8 +127,9 @@ def check(config: ConfigDict) -> None:
         choose(c, key, ("", *valid))
     for key in ("batch_size", "horizon", "ensemble.members"):
         require(c, key, 1)
-    for key in ("hidden", "layers", "length", "horizon", "patch"):
+    for key in ("hidden", "length", "horizon", "patch"):
         require(c, f"model.{key}", 1)
+    require(c, "model.layers", 1, MOST_LAYERS)
     zero = ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed")
     for key in (*zero, "ensemble.recent"):
         require(c, key, 0)

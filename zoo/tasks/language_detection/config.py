@@ -4,7 +4,7 @@ import math
 
 from ml_collections import ConfigDict
 
-from zoo.config import base, choose, require
+from zoo.config import MOST_LAYERS, base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
@@ -86,8 +86,8 @@ def check(config: ConfigDict) -> None:
         choose(c, key, ("", "valid_loss"))
     for key in ("batch_size", "data.window", "data.min_count", "ensemble.members"):
         require(c, key, 1)
-    for key in ("model.hidden", "model.layers"):
-        require(c, key, 1)
+    require(c, "model.hidden", 1)
+    require(c, "model.layers", 1, MOST_LAYERS)
     for key in ("model.embed", "model.class_embed"):
         require(c, key, 0)
     for key in ("dropout", "dropout_in", "dropout_out", "weight_drop", "embed_drop"):

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from ml_collections import ConfigDict
 
-from zoo.config import base, choose, require
+from zoo.config import MOST_LAYERS, base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
@@ -131,8 +131,8 @@ def check(config: ConfigDict) -> None:
     for key in ("batch_size", "data.window", "data.min_count", "model.hidden"):
         require(config, key, 1)
     require(config, "model.embed", 0 if config.data.batches == "windows" else 1)
-    require(config, "model.layers", 1)
-    require(config, "model.ensemble", 1)
+    require(config, "model.layers", 1, MOST_LAYERS)
+    require(config, "model.ensemble", 1, 100)
     if not config.data.valid and config.best.metric.startswith("valid_"):
         raise UserError(
             "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
