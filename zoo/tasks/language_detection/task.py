@@ -35,6 +35,7 @@ from ml_collections import ConfigDict
 from zoo import random
 from zoo.data.files import read_bytes, write_bytes
 from zoo.data.text import languages as texts
+from zoo.data.text import tokenizers
 from zoo.data.text.alphabet import START, Alphabet, between_spaces, scripts_of
 from zoo.errors import UserError
 from zoo.models import LanguageModel, cross_entropy
@@ -132,7 +133,8 @@ class LanguageDetectionTask(Task):
     @cached_property
     def alphabet(self) -> Alphabet:
         """The symbols of the training texts."""
-        return Alphabet.from_texts(self.parts["train"], self.config.data.min_count)
+        least = self.config.data.min_count
+        return tokenizers.known(Alphabet.from_texts(self.parts["train"], least), least)
 
     @cached_property
     def model(self) -> LanguageModel:
@@ -282,7 +284,9 @@ class LanguageDetectionTask(Task):
         UserError for fewer than two languages, and for priors of unknown ones.
         """
         if len(languages or self.codes) < 2:
-            raise UserError(f"one language, {languages[0]!r}: two are needed to tell apart")
+            raise UserError(
+                f"--languages={languages[0]}: one language; two are needed to tell apart"
+            )
         margin = self.config.margin if margin is None else margin
         at = [self.codes.index(c) for c in languages or self.codes]
         wanted = np.isin(np.arange(len(self.codes)), at)
