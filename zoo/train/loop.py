@@ -14,7 +14,8 @@ from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
 from zoo.runs.log import Log, add_sample
-from zoo.train import averaging, bank, feed, timed
+from zoo.terminal import line
+from zoo.train import averaging, bank, feed, mesh, timed
 from zoo.train import step as programs
 from zoo.train.best import judge, patience_is_over
 from zoo.train.finish import Clock, Result, finish
@@ -38,8 +39,8 @@ def fit(job: Job, run: Path, about: str = "") -> Result:
     try:
         folder.check(run, job.config, data)
         job.task.prepare(run)
-        if about:
-            print(about, file=sys.stderr, flush=True)
+        for sentence in filter(None, (about, mesh.remark(job.config, job.mesh))):
+            print(sentence, file=sys.stderr, flush=True)
         keep = job.config.keep
         with Checkpoints(run / "checkpoints", keep) as checkpoints, Signals() as signals:
             return _train(job, run, checkpoints, signals)
@@ -49,6 +50,7 @@ def fit(job: Job, run: Path, about: str = "") -> Result:
 
 def _train(job, run, checkpoints, signals):
     config, task = job.config, job.task
+    line.show("compiling")
     began = time.perf_counter()
     with ThreadPoolExecutor(2) as aside:  # two programs compile side by side, beside the canary
         verdict = aside.submit(canary.verdict)
@@ -101,8 +103,11 @@ def _train(job, run, checkpoints, signals):
             if not looked and time.perf_counter() - began > _LOOK:
                 looked = True
                 if step < plan.evaluate and (plan.evaluate - step) / pace > _LOOK:
+                    progress.evaluating(step)
                     progress.early(step, task.evaluate(averaging.evaluated(state), "valid").metrics)
             if plan.due(step, plan.evaluate) or plan.due(step, plan.log):
+                if plan.due(step, plan.evaluate):
+                    progress.evaluating(step)
                 state, record = _measure(job, run, state, checkpoints)
                 record["seconds"] = round(seconds(), 3)
                 log.add(record)
