@@ -11,14 +11,27 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import cli
+from zoo import bounds, cli
 from zoo.errors import UserError
+
+_BOUNDS = {
+    "length": (1, 10_000_000),
+    "num": (1, 10_000),
+    "top_k": (0,),
+    "temperature": (0, 1000),
+    "seed": (0, bounds.SEED),
+}
 
 
 def main(argv):
     values = flags.FlagValues()
     define = {"flag_values": values}
-    flags.DEFINE_string("run", None, "folder of a finished run", **define)
+    flags.DEFINE_string(
+        "run",
+        None,
+        "folder of a finished run; of one of --seeds the best one writes",
+        **define,
+    )
     flags.DEFINE_string(
         "prompt",
         None,
@@ -50,15 +63,20 @@ def main(argv):
     if values.run is None:
         raise UserError("--run is missing: the folder of a finished run, such as runs/char_lm")
     prompt = _prompt(values)
-    for name, low in (("length", 1), ("num", 1), ("top_k", 0), ("temperature", 0), ("seed", 0)):
-        if not values[name].value >= low:
-            raise UserError(f"--{name}={values[name].value}: must be at least {low}")
+    for name, limits in _BOUNDS.items():
+        bounds.flag(values, name, *limits)
+    if 0 < values.temperature < 0.001:
+        raise UserError(f"--temperature={values.temperature}: must be 0, or at least 0.001")
     if not 0 < values.top_p <= 1:
         raise UserError(f"--top_p={values.top_p}: must be more than 0 and at most 1")
 
+    from zoo.runs import seeds
     from zoo.runs.load import load
 
-    _, params, task = load(Path(values.run), use="generate")
+    run, said = seeds.best(Path(values.run))
+    if said:
+        print(said, file=sys.stderr)
+    _, params, task = load(run, use="generate")
     if not hasattr(task, "generate"):
         raise UserError(
             f"--run={values.run}: a run of the task {task.config.task!r} writes no text"

@@ -11,53 +11,70 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from zoo import canary, tasks, xla
-from zoo.errors import UserError
-from zoo.runs import folder
+from zoo.runs import folder, overwrite, seeds
 from zoo.runs.load import restore
 from zoo.runs.log import last_sample
 from zoo.tasks.protocol import evaluate_all
-from zoo.train import bank, feed, loop, stages, step
+from zoo.terminal import line
+from zoo.train import bank, feed, loop, mesh, stages, step
 from zoo.train import job as jobs
 from zoo.train.signals import Stopped
 
 
-def execute(config: ConfigDict, run: Path, mode: str, seeds: int, about: str = "") -> int:
+def execute(
+    config: ConfigDict, run: Path, mode: str, count: int, about: str = "", anew: bool = False
+) -> int:
     """Runs a mode and returns the exit code. ``about`` is a sentence on the config, said once it is known
-    to be right."""
-    if seeds < 0:
-        raise UserError(f"--seeds={seeds}: must be at least 1")
+    to be right. ``anew``: the folder is started anew."""
     if mode == "eval":
-        print(json.dumps(evaluate(run), indent=2))
+        evaluated = evaluate_seeds(run, count)
+        line.clear()
+        print(json.dumps(evaluated, indent=2))
         return 0
     if mode == "check":
         checked = check(config)
         if about:
-            print(about, file=sys.stderr, flush=True)
+            line.say(about)
+        line.clear()
         print(json.dumps(checked, indent=2))
         return 0
-    if not seeds:
-        return train(config, run, about)
-    for seed in range(seeds):
+    if not count:
+        return train(config, run, about, run if anew else None)
+    for seed in range(count):
         each = config.copy_and_resolve_references()
         each.seed = seed
-        if code := train(each, run / f"seed-{seed}", about if not seed else ""):
+        first = not seed
+        old = run if anew and first else None
+        if code := train(each, run / f"seed-{seed}", about if first else "", old):
             return code
-    print(json.dumps(summary(run, seeds), indent=2))
+    print(json.dumps(summary(run, count), indent=2))
     return 0
 
 
-def train(config: ConfigDict, run: Path, about: str = "") -> int:
-    """Trains, or says that the run is finished; shows what came out."""
-    several = stages.of(config)
-    code = stages.complete(config, run, _complete) if several else _complete(config, run, about)
+def train(config: ConfigDict, run: Path, about: str = "", old: Path | None = None) -> int:
+    """Trains, or says that the run is finished; shows what came out. What a training has left in the folder
+    ``old`` is deleted first, once it is known that this one can begin."""
+    line.show("reading the data")
+    if not stages.of(config):
+        code = _complete(config, run, about, old)
+    else:
+        if old:
+            stages.check(config, lambda stage: jobs.make(stage).task.describe_data())
+            _delete(old)
+        code = stages.complete(config, run, _complete)
     if not code:
+        line.clear()
         show(run)
     return code
 
 
-def _complete(config, run, about=""):
+def _complete(config, run, about="", old=None):
     """One training, up to its end."""
+    line.show("reading the data")
     job = jobs.make(config)
+    if old:
+        job.task.describe_data()
+        _delete(old)
     if folder.read_result(run):
         folder.check(run, config, job.task.describe_data())
         print(f"{run} is finished", file=sys.stderr)
@@ -70,21 +87,41 @@ def _complete(config, run, about=""):
     return 0
 
 
+def _delete(old):
+    """Deletes what a training has left in a folder, and says so."""
+    if said := overwrite.clear(old):
+        line.say(said)
+
+
 def show(run: Path) -> None:
-    """The result, and the summary or the last sample, on stdout."""
+    """On stdout: the summary or the last sample, the files, and as the last line the metrics that count, as
+    JSON; all of them are in result.json."""
     result = folder.read_result(run)
     summary = run / "summary.txt"
     text = summary.read_text(encoding="utf-8") if summary.exists() else last_sample(run)
     if text:
         print(text.strip("\n") + "\n")
-    metrics = {k: round(v, 4) for k, v in result["metrics"].items() if isinstance(v, int | float)}
-    print(json.dumps(metrics))
     print(f"{run}: {', '.join(sorted(p.name for p in run.iterdir() if p.name[0] != '.'))}")
+    config = folder.read_config(run)
+    counted = {*tasks.module(config.task, "config").METRICS, config.best.metric}
+    numbers = {k: round(v, 4) for k, v in result["metrics"].items() if isinstance(v, int | float)}
+    print(json.dumps({k: v for k, v in numbers.items() if k in counted} or numbers))
+
+
+def evaluate_seeds(run: Path, count: int = 0) -> dict:
+    """The same of a run; of a folder of seeds those of each seed, and under "summary" their means and
+    deviations. ``count``: so many seeds; 0 for all that have begun."""
+    runs = [run / f"seed-{seed}" for seed in range(count)] or seeds.runs(run)
+    if not runs:
+        return evaluate(run)
+    each = {one.name: evaluate(one) for one in runs}
+    return each | {"summary": spread(list(each.values()))}
 
 
 def evaluate(run: Path) -> dict[str, float]:
     """The metrics of a run's parameters, computed again on all splits, as at the end of training."""
     config = folder.read_config(run)
+    line.show(f"evaluating {run}")
     if stages.of(config):
         return stages.evaluate(config, run)
     task = tasks.rebuild(config, run)
@@ -96,8 +133,12 @@ def check(config: ConfigDict) -> dict:
     """Reads the data, builds and compiles everything, trains nothing."""
     if stages.of(config):
         return stages.check(config, check)
+    line.show("reading the data")
     job = jobs.make(config)
-    job.task.describe_data()
+    about = job.task.describe_data()
+    if remark := mesh.remark(config, job.mesh):
+        line.say(remark)
+    line.show("compiling")
     with ThreadPoolExecutor(2) as aside:
         verdicts = [aside.submit(faults) for faults in (canary.verdict, canary.crashes)]
         state = step.begin(job)
@@ -112,6 +153,7 @@ def check(config: ConfigDict) -> dict:
         "parameters": sum(x.size for x in jax.tree.leaves(state.params)),
         "steps": job.plan.steps,
         "steps_per_epoch": job.plan.per_epoch,
+        "data": {key: value for key, value in about.items() if key != "digest"},
         "memory_mib": round(needed / 2**20, 1) if needed else None,
         "devices": [str(d) for d in jax.devices()],
         "mesh": dict(job.mesh.shape),
@@ -123,12 +165,15 @@ def check(config: ConfigDict) -> dict:
 def summary(run: Path, seeds: int) -> dict:
     """Mean and standard deviation of every metric over the seeds of a run; also in summary.json."""
     results = [folder.read_result(run / f"seed-{s}") for s in range(seeds)]
-    values = {
-        name: [r["metrics"][name] for r in results]
-        for name, v in results[0]["metrics"].items()
-        if isinstance(v, int | float)
-    }
-    record = {
+    record = spread([result["metrics"] for result in results])
+    folder.write(run / "summary.json", json.dumps(record, indent=2) + "\n")
+    return record
+
+
+def spread(metrics: list[dict]) -> dict:
+    """Mean, standard deviation and values of each metric of several runs that is a number in all."""
+    values = {name: [one.get(name) for one in metrics] for name in metrics[0]}
+    return {
         name: {
             "mean": statistics.fmean(v),
             "sd": statistics.stdev(v) if len(v) > 1 else 0.0,
@@ -137,5 +182,3 @@ def summary(run: Path, seeds: int) -> dict:
         for name, v in values.items()
         if all(isinstance(x, int | float) for x in v)
     }
-    folder.write(run / "summary.json", json.dumps(record, indent=2) + "\n")
-    return record
