@@ -174,11 +174,15 @@ def verify(run: Path, entries: dict) -> int:
     same bits, 1 when not."""
     from zoo.runs import folder
 
-    folder.read_config(run)
+    settings = folder.read_config(run)
     result = folder.read_result(run)
     if result is None:
         raise UserError(f"--verify={run}: not finished yet")
     name = f"{result['config']}:{result['variant']}"
+    if own := settings.data.get("path"):
+        raise UserError(
+            f"--verify={run}: was trained on data of your own ({own}), for which there is no reference"
+        )
     runs = [r for r in entries.get(name, {"runs": []})["runs"] if r["seed"] == result["seed"]]
     if not runs:
         raise UserError(

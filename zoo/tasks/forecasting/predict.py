@@ -4,19 +4,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo import bounds
 from zoo.errors import UserError
 
 FLAGS = (
     ("integer", "horizon", None, "steps ahead; the run's own when left out"),
     ("float", "level", 0.95, "share of values that the interval is to hold"),
-    ("string", "out", None, "CSV file to write; predictions.csv of the run when left out"),
+    ("string", "out", None, "CSV file to write; forecast.csv in the run folder when left out"),
 )
 
 
 def check(values) -> None:
     """Raises UserError for a flag out of range."""
-    if values.horizon is not None and values.horizon < 1:
-        raise UserError(f"--horizon={values.horizon}: must be at least 1")
+    bounds.flag(values, "horizon", 1, 100_000)
     if not 0 < values.level < 1:
         raise UserError(f"--level={values.level}: must be between 0 and 1, such as 0.95")
 
@@ -36,7 +36,7 @@ def predict(task, params, run: Path, values) -> Iterator[list[dict]]:
         write_bytes(values.out, content)
     else:
         try:
-            write_bytes(run / "predictions.csv", content)
+            write_bytes(run / "forecast.csv", content)
         except UserError as error:  # a run may be read-only: the forecasts are on stdout anyway
             print(f"note: {error}", file=sys.stderr)
     yield rows
