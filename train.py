@@ -12,7 +12,7 @@ from pathlib import Path
 from absl import flags
 
 from zoo import bounds, cli, config, key_table, tasks
-from zoo.errors import UserError
+from zoo.errors import UserError, nearest
 from zoo.runs import folder
 from zoo.terminal import line
 
@@ -44,6 +44,7 @@ def main(argv):
     if not name:
         raise UserError("--config is missing: --config=configs/NAME.py[:VARIANT]")
     settings = config.load(name)
+    _tell_strange_keys(settings, name)
     _tell_keys(settings, rest, values)
     rest = config.override(settings, rest, values)
     cli.parse(values, rest, __doc__)
@@ -84,6 +85,17 @@ def _check(values, settings):
             f"--config.seed={settings.seed}: --seeds={values.seeds} trains the seeds from 0 on; leave one "
             "of them out"
         )
+
+
+def _tell_strange_keys(settings, name):
+    """Raises UserError for a key that a config file sets and no training reads."""
+    known = config.flatten(tasks.defaults_of(config.choose(settings, "task", tasks.names())))
+    for key in config.flatten(settings):
+        if key not in known:
+            hint = f"; did you mean {near}?" if (near := nearest(key, known)) else ""
+            raise UserError(
+                f"--config={name}: sets {key}, which is no key of the task {settings.task}{hint}"
+            )
 
 
 def _tell_keys(settings, words, values):

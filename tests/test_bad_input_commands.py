@@ -210,6 +210,10 @@ FILES = {
         START + "def get_config(v):\n    c = defaults()\n    c.batch_size = 'x'\n    return c\n",
         "bad.py, line 5: TypeError",
     ),
+    "misspelt key": (
+        START + "def get_config(v):\n    c = defaults()\n    c.batchsize = 5\n    return c\n",
+        "sets batchsize, which is no key of the task language_model; did you mean batch_size?",
+    ),
     "wrong task": (
         START + "def get_config(v):\n    c = defaults()\n    c.task = 'forecast'\n    return c\n",
         "did you mean 'forecasting'?",

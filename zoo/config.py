@@ -75,8 +75,8 @@ def base() -> ConfigDict:
                 "schedule": "constant",  # constant, cosine (to final_fraction of the rate), plateau
                 "warmup_steps": 0,  # in which the rate rises from 0
                 "final_fraction": 0.0,  # of the rate, where a cosine ends
-                "plateau_factor": 0.5,  # of the rate, after evaluations of the best metric without gain
-                "plateau_patience": 2,  # how many evaluations
+                "plateau_factor": 0.5,  # times the rate, after evaluations without gain
+                "plateau_patience": 2,  # how many evaluations that are
                 # of the parameters, which is evaluated, kept and used: '' for none, ema, or asgd: from when
                 # the best metric is worse than before the last average_patience evaluations
                 "average": "",

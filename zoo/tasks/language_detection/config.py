@@ -52,7 +52,7 @@ def defaults() -> ConfigDict:
     }
     c.model = {
         "cell": "lstm",  # a name of zoo.cells.CELLS
-        "embed": 32,  # size of the embedding; 0 for none
+        "embed": 32,  # size of the embedding; 0 for one-hot characters
         "hidden": 64,  # width of a layer
         "layers": 1,
         "dropout": 0.0,  # between layers
@@ -68,7 +68,7 @@ def defaults() -> ConfigDict:
         "backward": False,  # every second member reads strings from their end
     }
     c.discriminative = 0.0  # share of the loss that tells languages apart
-    c.contenders = 2  # languages that a string is held against there
+    c.contenders = 2  # languages that are told apart there, the right one among them
     c.contamination = 0.0  # a character that a language does not expect costs its log at most
     c.priors = ""  # weights before a string is read: en=3,fr=1; others 1
     c.margin = 0.1  # how much more probable than the second the first must be; else "unknown"
