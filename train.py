@@ -3,8 +3,9 @@
     python train.py --config=configs/NAME.py[:VARIANT] [--config.key=value ...] [--run=FOLDER]
     python train.py --from=RUN [--config.key=value ...] --run=FOLDER
 
-The same command goes on where it was stopped; a finished run says so, and goes on when it is asked for more
-steps. --from starts a new run with the settings and the parameters of another, such as on another text.
+The same command goes on where it was stopped; a finished run says so, and goes on when it is asked for
+more steps. --from starts a new run with the settings and the parameters of another, on another text.
+With --config=FILE.py, --help lists the keys of that config.
 """
 
 if __name__ == "__main__":  # first of all: what is imported below takes seconds
@@ -16,9 +17,10 @@ import sys
 
 from absl import flags
 
-from zoo import cli, config, tasks
-from zoo.errors import UserError
+from zoo import bounds, cli, config, key_table, tasks
+from zoo.errors import UserError, nearest
 from zoo.runs import folder
+from zoo.terminal import line
 
 MODES = ("train", "eval", "check")
 
@@ -31,34 +33,94 @@ def main(argv):
         "mode", "train", MODES, "train, eval (a run again), check (train nothing)", **define
     )
     flags.DEFINE_integer(
-        "seeds", 0, "train this many seeds, in seed-0, seed-1, … of the run", **define
+        "seeds", None, "train this many seeds, from 0 on, in seed-0, seed-1, … of the run", **define
+    )
+    flags.DEFINE_boolean(
+        "overwrite",
+        False,
+        "start the run anew: what training has written there is deleted",
+        **define,
     )
     flags.DEFINE_string("from", None, "a run to start from: its parameters and, without --config, its "
                         "settings", **define)  # fmt: skip
     name, rest = _take("config", argv)
     start, rest = _take("from", rest)
+    if any(word in ("-h", "-help", "--help") for word in rest):
+        about = key_table.table(config.load(name)) if name else "keys: add --config=configs/NAME.py"
+        cli.parse(values, rest, __doc__)
+        print(f"\n{about}")
+        return 0
     if not name and not start:
-        if cli.parse(values, rest, __doc__) is None:
-            return 0
         raise UserError("--config is missing: --config=configs/NAME.py[:VARIANT]")
     settings = config.load(name) if name else _again(start)
     settings.start = start or settings.start
-    config.override(settings, rest, values)
-    if cli.parse(values, rest, __doc__) is None:
-        return 0
+    _tell_strange_keys(settings, name)
+    _tell_keys(settings, rest, values)
+    rest = config.override(settings, rest, values)
+    cli.parse(values, rest, __doc__)
     config.settle(settings, rest)
+    _check(values, settings)
     if not name and not values.run:
         raise UserError("--run is missing: the folder of the new run")
     run = folder.path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
-    about = ""
+    try:
+        line.show("starting")  # the imports that follow take seconds
+        return _execute(settings, run, config.given(rest), values)
+    finally:
+        line.clear()
+
+
+def _execute(settings, run, given, values):
+    about, count = "", values.seeds or 0
     if values.mode == "eval":
-        _same(settings, config.given(rest), folder.read_config(run))
+        from zoo.runs import seeds
+
+        for each in seeds.runs(run) or [run]:
+            _same(settings, given, folder.read_config(each))
     elif own := tasks.module(settings.task, "own"):
-        begun = folder.begun(run / "seed-0" if values.seeds else run)
-        about = own.settle(settings, config.given(rest), begun)
+        begun = None if values.overwrite else folder.begun(run / "seed-0" if count else run)
+        about = own.settle(settings, given, begun)
     from zoo.train import command
 
-    return command.execute(settings, run, values.mode, values.seeds, about)
+    return command.execute(settings, run, values.mode, count, about, values.overwrite)
+
+
+def _check(values, settings):
+    """Raises UserError for flags that are out of range or do not go together."""
+    bounds.flag(values, "seeds", 1, 1000)
+    if values.run == "":
+        raise UserError("--run is empty: give a folder, such as runs/mine, or leave it out")
+    if values.overwrite and values.mode != "train":
+        raise UserError(f"--overwrite: not with --mode={values.mode}, which starts no run")
+    if values.seeds and settings.seed and values.mode != "eval":
+        raise UserError(
+            f"--config.seed={settings.seed}: --seeds={values.seeds} trains the seeds from 0 on; leave one "
+            "of them out"
+        )
+
+
+def _tell_strange_keys(settings, name):
+    """Raises UserError for a key that a config file sets and no training reads."""
+    known = config.flatten(tasks.defaults_of(config.choose(settings, "task", tasks.names())))
+    for key in config.flatten(settings):
+        if key not in known:
+            hint = f"; did you mean {near}?" if (near := nearest(key, known)) else ""
+            raise UserError(
+                f"--config={name}: sets {key}, which is no key of the task {settings.task}{hint}"
+            )
+
+
+def _tell_keys(settings, words, values):
+    """Raises UserError for a key of the config that is written as a flag."""
+    known = config.flatten(settings)
+    for word in words[1:]:
+        name, is_given, value = word.lstrip("-").partition("=")
+        if not word.startswith("-") or name in values or not name:
+            continue
+        keys = [key for key in known if f".{key}".endswith(f".{name}")]
+        if keys:
+            said = f"--config.{min(keys, key=len)}{is_given}{value}"
+            raise UserError(f"--{name}: no such flag; did you mean {said}?")
 
 
 def _same(settings, given, begun):

@@ -46,7 +46,7 @@ def test_an_alphabet_has_a_trained_unknown_symbol_for_each_script(tmp_path):
         ({"en": b"abc abc", "fr": b"cafe"}, {"encodings": "fe=utf-8"}, "did you mean 'fr'"),
         ({"en": b"abc abc", "fr": b"cafe"}, {"languages": ("en", "en")}, "'en' is given twice"),
         ({"en": b"abc abc", "fr": b"cafe"}, {"languages": ("en", "fx")}, "did you mean 'fr'"),
-        ({"en": b"abc abc"}, {}, "one language, 'en': two are needed"),
+        ({"en": b"abc abc"}, {}, "languages=en: one language; two are needed"),
         ({}, {}, "one text file a language"),
     ],
 )  # fmt: skip

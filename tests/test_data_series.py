@@ -285,9 +285,13 @@ FAULTS = {
     "no values": (
         "t,v\n2020-01,1\n2020-02,2\n",
         {"known": "v"},
-        "no column of values beside 't', 'v'$",
+        "no other column of numbers is left",
     ),
-    "two roles": (MONTHS, {"column": "time", "time": "time"}, "two roles"),
+    "two roles": (
+        MONTHS,
+        {"column": "time", "time": "time"},
+        "is the column of --config.data.time",
+    ),
     "ambiguous": ("t,v\n01/02/2020,1\n02/02/2020,2\n", {"time": "t"}, "write 1949-01-31"),
     "zone": ("t,v\n2020-01-01T00:00+02:00,1\n2020-01-02,2\n", {"time": "t"}, "no time stamp"),
     "first missing": (

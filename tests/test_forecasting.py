@@ -291,7 +291,7 @@ def test_train_then_predict_from_the_run_and_from_newer_data(tmp_path, capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [r["time"] for r in lines[:2]] == ["2015-11", "2015-12"] and len(lines) == 10
     assert all(r["lower"] < r["forecast"] < r["upper"] for r in lines)
-    rows = (run / "predictions.csv").read_text().splitlines()
+    rows = (run / "forecast.csv").read_text().splitlines()
     written = list(csv.DictReader(rows))
     assert [r["series"] for r in written] == ["a"] * 5 + ["b"] * 5
     same = ["predict", f"--run={run}", "--horizon=5", f"--input={tmp_path / 'moved.csv'}"]
@@ -381,8 +381,8 @@ def test_forecasts_of_standard_input_and_of_a_run_that_cannot_be_written(
         return code, [json.loads(line)["time"] for line in out.splitlines()], err
 
     assert ask("--input=-") == (0, ["1964-05", "1964-06", "1964-07"], "")
-    (run / "predictions.csv").unlink()
-    (run / "predictions.csv").mkdir()  # cannot be written
+    (run / "forecast.csv").unlink()
+    (run / "forecast.csv").mkdir()  # cannot be written
     code, times, err = ask()
     assert (code, len(times)) == (0, 3)
     assert err.startswith("note: ") and "cannot be written" in err and err.count("\n") == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"cache", "errors", "random", "xla"},
+    {"bounds", "cache", "errors", "random", "terminal", "xla"},
     {"canary", "config", "data", "cells"},
     {"unroll"},
     {"models"},
@@ -15,7 +15,8 @@ LAYERS = [
     {"tasks"},
     {"runs"},
     {"pages", "train"},
-    {"bench", "cli", "compare", "predict", "report", "reproduce", "sample", "score", "trained"},
+    {"bench", "cli", "compare", "key_table", "predict", "report", "reproduce", "sample", "score"}
+    | {"trained"},
 ]
 ONLY = {
     "flax": {

@@ -231,10 +231,17 @@ def test_verify_compares_the_average_where_there_is_one(run, tmp_path, monkeypat
     result = json.loads((run / "result.json").read_text())
     monkeypatch.setattr(reference, "FILE", tmp_path / "reference.json")
 
+    config = json.loads((run / "config.json").read_text())
+
     def verified(entry):
         reference.FILE.write_text(json.dumps({"char_lm:alice": {"runs": [entry]}}))
-        return cli.run(report.main, ["report", f"--verify={run}"]), capsys.readouterr().out
+        code = cli.run(report.main, ["report", f"--verify={run}"])
+        return code, "".join(capsys.readouterr())
 
+    code, out = verified(result)
+    assert code == 2 and "for which there is no reference" in out
+    config["data"]["path"] = ""
+    (run / "config.json").write_text(json.dumps(config))
     code, out = verified(result)
     assert code == 0 and "average_sha256: the same" in out
     code, out = verified(result | {"average_sha256": "0"})

@@ -198,9 +198,7 @@ def test_mistakes_are_told_in_one_line(capsys, run, tmp_path):
     assert "binary (0x00 at byte 3)" in error(text=b"the\0cat")
     assert "not UTF-8 (0xe9 at byte 5)" in error(text=b"\xc3\xa9 a \xe9 b")
     assert "goes with --dynamic" in error("--dynamic_rate=0.1")
-    assert "--dynamic_segment=0: must be a number of at least 1" in error(
-        "--dynamic", "--dynamic_segment=0"
-    )
+    assert "--dynamic_segment=0: must be at least 1" in error("--dynamic", "--dynamic_segment=0")
     assert "--dynamic_rate=nan" in error("--dynamic", "--dynamic_rate=nan")
     assert "one model alone" in error("--member=alice")
     assert "no symbol to show" in error(f"--picture={tmp_path}/a.png", text=b"\n")

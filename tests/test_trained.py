@@ -75,6 +75,45 @@ def test_a_detector_names_languages_as_the_command_does(runs, capsys, tmp_path):
         trained.generate()
 
 
+def test_a_forecaster_forecasts_as_the_command_does(runs, capsys):
+    run, file = runs / "forecasting", str(ROOT / "tests/old_runs/sales.csv")
+    trained = zoo.load(run)
+    for newer, more in [
+        (None, []),
+        (file, [f"--input={file}"]),
+        (Table(file), [f"--input={file}"]),
+    ]:
+        command = [
+            "predict",
+            f"--run={run}",
+            "--horizon=4",
+            "--level=0.8",
+            "--quantiles=0.1",
+            *more,
+        ]
+        told = cli.run(predict.main, command), *capsys.readouterr()
+        options = {"level": 0.8, "quantiles": (0.1,)}
+        try:
+            own = trained.forecast(4, newer, **options)
+        except UserError as error:  # features that are known in advance end with the table
+            assert told[0] == 2 and str(error) in told[2]
+        else:
+            assert own == rows(told[1])
+    with pytest.raises(UserError, match="writes no text"):
+        trained.generate()
+
+
+class Table:
+    """A file as a table of pandas."""
+
+    def __init__(self, file):
+        self.file, self.index = Path(file), type("Index", (), {"name": None})
+
+    def to_csv(self, file, index):
+        assert not index
+        file.write_text(self.file.read_text())
+
+
 def test_a_run_is_used_before_it_is_finished_and_says_so(runs, capsys):
     run = runs / "language_model"
     whole = zoo.load(run)

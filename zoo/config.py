@@ -5,26 +5,33 @@ starts from the defaults of its task (``zoo/tasks/NAME/config.py``), which stand
 keys that every experiment has.
 """
 
+import ast
 import importlib.util
 import json
+import math
 import os
 import re
+import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 from absl import flags
 from ml_collections import ConfigDict, config_dict, config_flags
 
+from zoo import bounds
 from zoo.errors import UserError, nearest
 
 # Two ways to say one thing: setting one on the command line clears the other.
 _EITHER = [("steps", "epochs"), ("eval_every", "eval_epochs")]
-MOST_LAYERS = 100  # more take minutes to make a program of, for nothing
+# What a command line cannot change: the other keys depend on it.
+_OF_THE_FILE = ("task", "results")
 _PATHS = ("path", "start")  # how the names of keys end that are paths
-_KEY = re.compile(r"--?config\.([^=]*)")
+_KEY = re.compile(r"--?(no)?config\.([^=]*)")
+_PARSERS = {int: flags.IntegerParser(), float: flags.FloatParser(), bool: flags.BooleanParser()}
 
 
 def base() -> ConfigDict:
-    """The keys that every config has, with their defaults."""
+    """The keys that every config has, with their defaults. The comment of a key is its line in --help."""
     return ConfigDict(
         {
             "name": "",  # of the experiment; that of the config's file when left out
@@ -34,53 +41,54 @@ def base() -> ConfigDict:
             # the metric that holds it, whose that is).
             "about": "",
             "results": (),
-            "seed": 0,
-            # The folder of a finished run whose parameters training begins with; "" for fresh ones.
-            "start": "",
-            # Length of training: steps (updates) or epochs (passes over the training part).
-            "steps": config_dict.placeholder(int),
-            "epochs": config_dict.placeholder(float),
-            # The time that training may take: the number of steps follows from the speed of the first
-            # ones, and is at most that above. 0: that above alone.
+            "seed": 0,  # of everything that is random
+            "start": "",  # folder of a finished run to begin with; '' for fresh parameters
+            "steps": config_dict.placeholder(int),  # length of training in updates, or
+            "epochs": config_dict.placeholder(float),  # in passes over the training part
+            # time that training may take: the steps follow from the speed of the first ones, and are at
+            # most those above; 0 for those alone
             "minutes": 0.0,
-            "batch_size": 64,
-            "log_every": 50,
-            "eval_every": config_dict.placeholder(int),
-            "eval_epochs": config_dict.placeholder(float),
-            # Steps between checkpoints; 0 saves at every evaluation. Minutes: in addition, 0 never.
-            "checkpoint_every": 0,
-            "checkpoint_minutes": 5.0,
-            "keep": 2,
-            # The metric whose best parameters are kept; "" keeps none and reports the last.
-            # With slack, a later evaluation that is worse by at most that share is kept too.
-            "best": {"metric": "", "mode": "min", "slack": 0.0},
-            # Evaluations without improvement before training stops; 0 never stops early.
-            "patience": 0,
-            # Time to a goal: reports metrics.seconds_to_target, the first time that metric is at most
-            # value, or, with the mode max, at least.
-            "target": {"metric": "", "value": 0.0, "mode": "min"},
+            "batch_size": 64,  # examples of one update
+            "log_every": 50,  # steps between lines of metrics.jsonl
+            "eval_every": config_dict.placeholder(int),  # steps between evaluations, or
+            "eval_epochs": config_dict.placeholder(float),  # passes between them
+            "checkpoint_every": 0,  # steps between checkpoints; 0: one at every evaluation
+            "checkpoint_minutes": 5.0,  # and one after so many minutes; 0: never
+            "keep": 2,  # checkpoints that are kept, the newest ones
+            "best": {
+                "metric": "",  # whose best parameters are kept; '' keeps none and reports the last
+                "mode": "min",  # min or max: what is better
+                "slack": 0.0,  # a later evaluation that is worse by at most this share is kept too
+            },
+            "patience": 0,  # evaluations without improvement before training stops; 0 never stops early
+            "target": {
+                "metric": "",  # whose first time at the goal is reported, as seconds_to_target
+                "value": 0.0,  # the goal
+                "mode": "min",  # min: at most that value; max: at least
+            },
             "optimizer": {
-                "name": "adamw",
+                "name": "adamw",  # adam, adamw, rmsprop, sgd
                 "learning_rate": 1e-3,
-                "b1": 0.9,
-                "b2": 0.999,
-                "weight_decay": 0.0,
-                "momentum": 0.0,
-                "clip_norm": 1.0,
-                # constant, cosine (to final_fraction of the rate), plateau (of the best metric).
-                "schedule": "constant",
-                "warmup_steps": 0,
-                "final_fraction": 0.0,
-                "plateau_factor": 0.5,
-                "plateau_patience": 2,
-                # The average of the parameters that is evaluated, kept and used: "" for none, ema, or
-                # asgd: from when the best metric is worse than before the last so many evaluations.
+                "b1": 0.9,  # decay of the mean of gradients (adam, adamw)
+                "b2": 0.999,  # decay of the mean of squares (adam, adamw)
+                "weight_decay": 0.0,  # of matrices (adamw)
+                "momentum": 0.0,  # of rmsprop and sgd
+                "clip_norm": 1.0,  # the norm that a gradient may have; 0 for any
+                "schedule": "constant",  # constant, cosine (to final_fraction of the rate), plateau
+                "warmup_steps": 0,  # in which the rate rises from 0
+                "final_fraction": 0.0,  # of the rate, where a cosine ends
+                "plateau_factor": 0.5,  # times the rate, after evaluations without gain
+                "plateau_patience": 2,  # how many evaluations that are
+                # of the parameters, which is evaluated, kept and used: '' for none, ema, or asgd: from when
+                # the best metric is worse than before the last average_patience evaluations
                 "average": "",
-                "ema_decay": 0.999,
+                "ema_decay": 0.999,  # how much of the average stays at a step
                 "average_patience": 5,
             },
-            # Devices along each axis; data = -1 takes as many as divide the batch.
-            "mesh": {"data": -1, "model": 1},
+            "mesh": {
+                "data": -1,  # devices that share a batch; -1 for as many as divide it
+                "model": 1,  # devices that share the weights
+            },
         }
     )
 
@@ -91,32 +99,41 @@ def load(name: str) -> ConfigDict:
     Raises UserError for a file that is not there or does not load, and for an unknown variant.
     """
     path, _, variant = name.partition(":")
-    file, module = Path(path), _module(path)
-    try:
-        variants, get_config = module.VARIANTS, module.get_config
-        if not variant or variant in variants:
-            return _complete(get_config(variant or variants[0]), file, variant or variants[0])
-    except UserError:
-        raise
-    except Exception as error:
-        raise _faulty(path, error) from error
-    hint = f"did you mean {near!r}? " if (near := nearest(variant, variants)) else ""
-    raise UserError(f"--config={name}: no variant {variant!r}; {hint}It has {', '.join(variants)}")
+    module = _module(path)
+    known = _variants(path, module)
+    if variant and variant not in known:
+        hint = f"did you mean {near!r}? " if (near := nearest(variant, known)) else ""
+        raise UserError(f"--config={name}: no variant {variant!r}; {hint}It has {', '.join(known)}")
+    if not callable(getattr(module, "get_config", None)):
+        raise UserError(
+            f"--config={path}: has no function get_config(variant), which returns the config"
+        )
+    variant = variant or known[0]
+    with _told(path):
+        config = module.get_config(variant)
+    return _complete(config, Path(path), variant)
 
 
 def variants(path: str) -> tuple[str, ...]:
     """The variants of ``FILE.py``, default first. Raises UserError as ``load`` does."""
-    module = _module(path)
-    if not hasattr(module, "VARIANTS"):
-        raise UserError(f"--config={path}: a config defines VARIANTS, the names it takes")
-    return tuple(module.VARIANTS)
+    return _variants(path, _module(path))
+
+
+def _variants(path, module):
+    names = getattr(module, "VARIANTS", None)
+    if not isinstance(names, tuple | list) or not names:
+        raise UserError(
+            f"--config={path}: defines no VARIANTS, the names of its variants, default first, such as "
+            'VARIANTS = ("small", "large")'
+        )
+    return tuple(map(str, names))
 
 
 def _module(path):
     file = Path(path)
     if not file.is_file():
-        near = nearest(file.name, [p.name for p in sorted(Path("configs").glob("*.py"))])
-        hint = f"; did you mean configs/{near}?" if near else ""
+        near = nearest(file.stem, [p.stem for p in sorted(Path("configs").glob("*.py"))])
+        hint = f"; did you mean configs/{near}.py?" if near else ""
         raise UserError(f"--config={path}: no such file{hint}")
     spec = importlib.util.spec_from_file_location(f"zoo_config_{file.stem}", file)
     if spec is None:
@@ -124,18 +141,25 @@ def _module(path):
             f"--config={path}: a config is a Python file that defines get_config(variant)"
         )
     module = importlib.util.module_from_spec(spec)
-    try:
+    with _told(path):
         spec.loader.exec_module(module)
-    except UserError:
-        raise
-    except Exception as error:
-        raise _faulty(path, error) from error
     return module
 
 
-def _faulty(path, error):
-    line = str(error).splitlines()[0] if str(error) else ""
-    return UserError(f"--config={path}: {type(error).__name__}: {line}")
+@contextmanager
+def _told(path):
+    """Turns an exception inside of a config into a UserError that names its line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
+        where = f", line {line}" if line else ""
+        words = str(error.msg if isinstance(error, SyntaxError) else error).splitlines()
+        why = ": ".join([type(error).__name__, *words[:1]])
+        raise UserError(f"--config={path}{where}: {why}") from error
 
 
 def _complete(config, file, variant):
@@ -152,29 +176,78 @@ def _complete(config, file, variant):
     return config
 
 
-def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> None:
-    """Defines --config.key flags in ``values`` for the overrides that stand in ``argv``.
+def override(config: ConfigDict, argv: list[str], values: flags.FlagValues) -> list[str]:
+    """Defines --config.key flags in ``values`` for the overrides that stand in ``argv``, and returns the
+    arguments as ``values`` is to parse them: with each value in the word of its key, and tuples as Python
+    writes them.
 
-    Raises UserError for a key that the config does not have. The values take effect when ``values``
-    parses ``argv``; call ``settle`` then.
+    Raises UserError for a key that the config does not have, and for a value that is not of its kind. The
+    values take effect when ``values`` parses the arguments; call ``settle`` then.
     """
-    known = flatten(config)
-    for arg in argv:
-        if not (match := _KEY.match(arg)):
+    known, rest, words = flatten(config), [], iter(argv)
+    for word in words:
+        if not (match := _KEY.match(word)):
+            rest.append(word)
             continue
-        key = match[1]
+        no, key = match.groups()
         if group := [k for k in known if k.startswith(key + ".")]:
             raise UserError(f"--config.{key}: a group of keys; set one of {', '.join(group)}")
         if key not in known:
             near = nearest(key, known) or nearest(key.split(".")[-1], known)
-            hint = f"did you mean --config.{near}?" if near else f"keys: {', '.join(known)}"
+            hint = f"did you mean --config.{near}?" if near else "add --help for a list of its keys"
             raise UserError(f"--config.{key}: this config has no key {key!r}; {hint}")
-    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
+        if key in _OF_THE_FILE:
+            raise UserError(
+                f"--config.{key}: is the config file's own; give another file as --config"
+            )
+        kind = _kind(config, key)
+        if no and (kind is not bool or "=" in word):
+            raise UserError(f"--noconfig.{key}: no such flag; write --config.{key}=VALUE")
+        if kind is not bool and "=" not in word:
+            word += f"={next(words, '')}"
+        name, given, text = word.partition("=")
+        rest.append(f"{name}={_written(kind, key, text)}" if given else name)
+    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=rest)
+    return rest
+
+
+def _kind(config, key):
+    """The type of a key's value."""
+    *groups, name = key.split(".")
+    for group in groups:
+        config = config[group]
+    return config.get_type(name)
+
+
+def _written(kind, key, text):
+    """The value of an override, as the flags of ml_collections read it."""
+    if kind is tuple:
+        return _tuple(text)
+    example = {int: "a whole number, such as 100", float: "a number, such as 0.5"}.get(kind)
+    example = "True or False" if kind is bool else example
+    try:
+        if example:
+            _PARSERS[kind].parse(text)
+    except (ValueError, TypeError, OverflowError):
+        raise UserError(f"--config.{key}={text}: must be {example}") from None
+    return text
+
+
+def _tuple(text):
+    """A tuple in Python's words, of such or of words between commas, as in en,fr or 1,12."""
+    try:
+        value = ast.literal_eval(text) if text.strip() else ()
+    except (ValueError, SyntaxError):
+        value = tuple(word.strip() for word in text.split(",") if word.strip())
+    return repr(tuple(value) if isinstance(value, tuple | list) else (value,))
 
 
 def settle(config: ConfigDict, argv: list[str]) -> None:
     """Clears the other one of each pair of keys of which ``argv`` sets one; ``~/`` in the keys that are
-    paths is the home directory."""
+    paths is the home directory.
+
+    Raises UserError where it sets both, and for numbers that no training can count with.
+    """
     keys = given(argv)
     for one, other in _EITHER:
         if one in keys and other in keys:
@@ -189,11 +262,33 @@ def settle(config: ConfigDict, argv: list[str]) -> None:
     for key, value in flatten(config).items():
         if key.endswith(_PATHS) and isinstance(value, str):  # also a,b and en=a,fr=b
             put(config, {key: re.sub(r"(?<![^,=])~(?=/)", lambda _: home, value)}, set())
+        for number in _numbers(value):
+            if not math.isfinite(number):
+                raise UserError(f"--config.{key}={value}: must be a finite number")
+            if key.rpartition(".")[2] != "seed":
+                bounds.within(f"config.{key}", number, -bounds.COUNT)
+            else:
+                bounds.within(f"config.{key}", number, 0, bounds.SEED)
+
+
+def shown(value: object) -> str:
+    """A value as one would write it on a command line."""
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(part, list | tuple) for part in value)
+        return f"'{value}'" if nested else ",".join(map(str, value)) or "()"
+    return "''" if value == "" else str(value)
+
+
+def _numbers(value):
+    """The numbers in a value of a config."""
+    if isinstance(value, list | tuple):
+        return [number for part in value for number in _numbers(part)]
+    return [value] if isinstance(value, int | float) else []
 
 
 def given(argv: list[str]) -> set[str]:
     """The keys that ``argv`` sets."""
-    return {match[1] for arg in argv if (match := _KEY.match(arg))}
+    return {match[2] for arg in argv if (match := _KEY.match(arg))}
 
 
 def put(config: ConfigDict, values: dict, given: set[str]) -> None:
@@ -207,21 +302,18 @@ def put(config: ConfigDict, values: dict, given: set[str]) -> None:
             group[name] = value
 
 
-def require(config: ConfigDict, key: str, low: float, high: float | None = None) -> None:
-    """Raises UserError unless low <= config.key (<= high, where given). None passes."""
+def require(config: ConfigDict, key: str, low: float, high: float = bounds.COUNT) -> None:
+    """Raises UserError unless low <= config.key <= high. None passes."""
     value = flatten(config)[key]
-    if value is None:
-        return
-    if not (low <= value and (high is None or value <= high)):
-        bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise UserError(f"--config.{key}={value}: must be {bounds}")
+    if value is not None:
+        bounds.within(f"config.{key}", value, low, high)
 
 
 def choose(config: ConfigDict, key: str, choices) -> str:
     """config.key, one of ``choices``. Raises UserError with the nearest right name."""
     value = flatten(config)[key]
     if value not in choices:
-        near = nearest(str(value), choices)
+        near = nearest(str(value), choices, least=0.6)  # the few that there are follow anyway
         hint = f"did you mean {near!r}? " if near else ""
         known = ", ".join(c or repr(c) for c in choices)
         raise UserError(f"--config.{key}={value}: {hint}It can be {known}")

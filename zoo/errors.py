@@ -11,7 +11,8 @@ class UserError(ValueError):
     """
 
 
-def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that looks most like ``name``, or None."""
-    matches = get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.5)
+def nearest(name: object, known: Iterable[str], least: float = 0.5) -> str | None:
+    """The one of ``known`` that looks most like ``name``, or None where all are less alike than ``least``,
+    of 1."""
+    matches = get_close_matches(str(name).lower(), list(known), n=1, cutoff=least)
     return matches[0] if matches else None

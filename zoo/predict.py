@@ -8,7 +8,7 @@ python -m zoo.predict --run=runs/mails --input=new.csv --top=3
 A forecast goes on from the series that the run was trained on, or from newer data with the same
 columns, given by --input (- for standard input): as many rows as the model reads, and, where the run
 has features that are known in advance (data.known), their future rows with empty values. It is also
-written as a CSV file.
+written as a CSV file: --out, or forecast.csv in the run folder.
 
 Languages are told of every line of --input, or of standard input: label ("unknown" where the line
 speaks for none), probabilities of the likeliest, and margin, by how much the first is more probable

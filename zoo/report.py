@@ -177,11 +177,15 @@ def _rows(name, settings, runs):
 def verify(run: Path, entries: dict) -> int:
     """Prints what agrees; exit code 0 when the parameters, and their average where there is one, are the
     same bits, 1 when not."""
-    folder.read_config(run)
+    settings = folder.read_config(run)
     result = folder.read_result(run)
     if result is None:
         raise UserError(f"--verify={run}: not finished yet")
     name = f"{result['config']}:{result['variant']}"
+    if own := settings.data.get("path"):
+        raise UserError(
+            f"--verify={run}: was trained on data of your own ({own}), for which there is no reference"
+        )
     runs = [r for r in entries.get(name, {"runs": []})["runs"] if r["seed"] == result["seed"]]
     if not runs:
         raise UserError(

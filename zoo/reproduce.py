@@ -17,7 +17,7 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import cli, config
+from zoo import bounds, cli, config
 from zoo.errors import UserError
 from zoo.runs import reference
 
@@ -28,8 +28,7 @@ def main(argv):
     names = cli.parse(values, argv, __doc__, positional=True)
     if names is None:
         return 0
-    if values.seeds < 1:
-        raise UserError(f"--seeds={values.seeds}: must be at least 1")
+    bounds.flag(values, "seeds", 1, 1000)
     if not names:
         raise UserError("no config given: configs/NAME.py:VARIANT, one or several")
     settings = [config.load(name) for name in names]

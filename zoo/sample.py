@@ -16,14 +16,19 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import cli
+from zoo import bounds, cli
 from zoo.errors import UserError
 
 
 def main(argv):
     values = flags.FlagValues()
     define = {"flag_values": values}
-    flags.DEFINE_string("run", None, "folder of a finished run", **define)
+    flags.DEFINE_string(
+        "run",
+        None,
+        "folder of a finished run; of one of --seeds the best one writes",
+        **define,
+    )
     flags.DEFINE_string(
         "prompt",
         None,
@@ -55,21 +60,21 @@ def main(argv):
     if values.run is None:
         raise UserError("--run is missing: the folder of a finished run, such as runs/char_lm")
     prompt = _prompt(values)
-    for name, low in (("length", 1), ("num", 1), ("top_k", 0), ("temperature", 0), ("seed", 0)):
-        if not values[name].value >= low:
-            raise UserError(f"--{name}={values[name].value}: must be at least {low}")
-    if not 0 < values.top_p <= 1:
-        raise UserError(f"--top_p={values.top_p}: must be more than 0 and at most 1")
+    names = ("unseen", "length", "num", "seed", "temperature", "top_k", "top_p")
+    settings = {name: values[name].value for name in names}
+    bounds.writing(settings)
 
+    from zoo.runs import folder, seeds
     from zoo.runs.load import load
 
-    _, params, task = load(values.run, use="generate", early=cli.note)
+    run, said = seeds.best(folder.path(values.run))
+    if said:
+        print(said, file=sys.stderr)
+    _, params, task = load(run, use="generate", early=cli.note)
     if not hasattr(task, "generate"):
         raise UserError(
             f"--run={values.run}: a run of the task {task.config.task!r} writes no text"
         )
-    names = ("unseen", "length", "num", "seed", "temperature", "top_k", "top_p")
-    settings = {name: values[name].value for name in names}
     if values.member is not None:
         settings["member"] = values.member
     if values.top_k > (most := task.vocabulary.size - len(task.vocabulary.unknown_ids)):

@@ -29,16 +29,19 @@ if __name__ == "__main__":  # first of all: what is imported below takes seconds
     interrupt.prepare()
 
 import json
-import math
 import sys
 from pathlib import Path
 
 from absl import flags
 
-from zoo import cli
+from zoo import bounds, cli
 from zoo.errors import UserError
 
-_DYNAMIC = ("dynamic_rate", "dynamic_decay", "dynamic_segment")
+_DYNAMIC = {
+    "dynamic_rate": (0, 1000),
+    "dynamic_decay": (0, 1000),
+    "dynamic_segment": (1, 1_000_000),
+}
 
 
 def main(argv):
@@ -137,10 +140,8 @@ def _settings(values):
     given = {name: values[name].value for name in _DYNAMIC if values[name].value is not None}
     if given and not values.dynamic:
         raise UserError(f"--{next(iter(given))}: goes with --dynamic; add it")
-    for name, value in given.items():
-        low = 1 if name == "dynamic_segment" else 0
-        if not low <= value < math.inf:
-            raise UserError(f"--{name}={value}: must be a number of at least {low}")
+    for name in given:
+        bounds.flag(values, name, *_DYNAMIC[name])
     return {name.removeprefix("dynamic_"): value for name, value in given.items()}
 
 

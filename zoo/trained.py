@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 import warnings
 from collections.abc import Iterable
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo import tasks
+from zoo import bounds, tasks
 from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.load import load as load_run
@@ -48,6 +49,10 @@ class Trained(_Pair):
         self._must("generate", "writes no text")
         prompt = self.task.opening(settings.get("seed", 0)) if prompt is None else prompt
         settings |= {"length": length, "num": 1 if num is None else num}
+        bounds.writing(settings)
+        symbols = self.task.vocabulary
+        most = symbols.size - len(symbols.unknown_ids)
+        settings["top_k"] = min(settings.get("top_k", 0), most)
         texts = self.task.generate(self.params, prompt, **settings)
         return texts[0] if num is None else texts
 
@@ -97,22 +102,24 @@ class Trained(_Pair):
         self._must("posterior", "tells no texts apart")
         return self.task.posterior(self.params, list(texts), **options)
 
-    def forecast(
-        self, horizon: int | None = None, newer: Any = None, level: float = 0.95
-    ) -> list[dict]:
+    def forecast(self, horizon: int | None = None, newer: Any = None, **options) -> list[dict]:
         """What comes after the end of each series: series, time, forecast, lower and upper.
 
         horizon: steps ahead; the run's own when left out
-        newer:   newer data of the same series, a CSV file or a table of pandas; the run's own when left out
-        level:   the share of values that lower to upper is to hold
+        newer:   newer data of the same series, a CSV file or a table of pandas, whose index counts where it
+                 has a name; the run's own data when left out
+        options: level, the share of values that lower to upper is to hold; quantiles, such as (0.1, 0.9)
 
         Raises UserError where the model forecasts no series, and for data that does not fit.
         """
-        part = self._part("predict", "forecasts no series", needs="rows")
-        if hasattr(newer, "to_csv"):
-            indexed = newer.index.name is not None
-            newer = io.StringIO(newer.to_csv(index=indexed))
-        return part.rows(self.task, self.params, self.run, newer, horizon, level)
+        rows = self._part("predict", "forecasts no series", needs="rows").rows
+        own = self.task, self.params, self.run
+        if not hasattr(newer, "to_csv"):
+            return rows(*own, newer, horizon, **options)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "newer.csv"
+            newer.to_csv(file, index=newer.index.name is not None)
+            return rows(*own, str(file), horizon, **options)
 
     def tokens(self, text: str) -> np.ndarray:
         """The ids (N,) of a text, as the model reads them. Raises UserError where it reads no text."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import cli, report
+from zoo import bounds, cli, report
 from zoo.data.files import write_bytes
 from zoo.errors import UserError
 from zoo.runs import reference
@@ -43,6 +43,9 @@ def main(argv):
     )
     if cli.parse(values, [argv[0], *argv[2:]], bench.__doc__) is None:
         return 0
+    for flag in values:
+        if isinstance(values[flag].value, int):
+            bounds.flag(values, flag, -bounds.COUNT)  # what else it may be the bench says
     for flag in ("out", "plot"):  # before the minutes that it takes, not after
         if flag in values and values[flag].value and not Path(values[flag].value).parent.is_dir():
             raise UserError(f"--{flag}={values[flag].value}: there is no such folder")

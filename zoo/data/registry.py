@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import sys
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from zoo.data.errors import DataError, unknown_name
 from zoo.data.files import read_bytes, write_bytes
+from zoo.terminal import line
 
 
 class Source(NamedTuple):
@@ -312,9 +311,10 @@ def _check(path: Path, row: Source) -> None:
     content = read_bytes(path)
     checksum = hashlib.sha256(content).hexdigest()
     if checksum != row.sha256:
+        size = f"{len(content):,} bytes instead of {row.size:,}"
+        how = "as long, but not the same" if len(content) == row.size else size
         raise DataError(
-            f"{str(path)!r} has sha256 {checksum} ({len(content)} bytes), expected {row.sha256} "
-            f"({row.size} bytes): replace it by {row.url}, unchanged, or remove it"
+            f"{str(path)!r} was changed ({how}): replace it by {row.url}, unchanged, or remove it"
         )
 
 
@@ -336,14 +336,13 @@ def _fetch(name: str, row: Source) -> Path:
     level = log.level
     log.setLevel("WARNING")
     try:
-        with _progress(name, row.size) as bar:
-            path = pooch.retrieve(
-                row.url,
-                known_hash=None if row.member else f"sha256:{row.sha256}",
-                fname=row.url.rpartition("/")[2] if row.member else row.local,
-                path=cache,
-                downloader=pooch.HTTPDownloader(progressbar=bar, timeout=20),
-            )
+        path = pooch.retrieve(
+            row.url,
+            known_hash=None if row.member else f"sha256:{row.sha256}",
+            fname=row.url.rpartition("/")[2] if row.member else row.local,
+            path=cache,
+            downloader=pooch.HTTPDownloader(progressbar=_Bar(name, row.size), timeout=20),
+        )
         return _unpack(Path(path), row, cache) if row.member else Path(path)
     except requests.HTTPError as error:
         fault = f"status {error.response.status_code}"
@@ -352,10 +351,11 @@ def _fetch(name: str, row: Source) -> Path:
     except requests.RequestException as error:
         fault = f"no connection: {type(error).__name__}"
     except ValueError:
-        fault = f"the content does not have the sha256 {row.sha256}"
+        fault = "another file came than the one that is known there"
     except OSError as error:
         fault = f"no file in {str(cache)!r}: {error.strerror or type(error).__name__}"
     finally:
+        line.clear()
         log.setLevel(level)
     raise DataError(f"{name!r}: download of {row.url} failed ({fault}): {remedy}")
 
@@ -377,34 +377,24 @@ def _unpack(archive: Path, row: Source, cache: Path) -> Path:
     return path
 
 
-@contextmanager
-def _progress(name: str, size: int):
-    """A progress bar in the shape that pooch calls, on stderr; False where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield False
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    columns = TextColumn("downloading {task.description}"), BarColumn(), DownloadColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Bar(progress, progress.add_task(name, total=size))
-
-
 class _Bar:
-    """``total`` is pooch's to set and not used: a compressed transfer states another length."""
+    """A progress bar in the shape that pooch calls; it moves where stderr is a terminal.
+
+    ``total`` is pooch's to set and not used: a compressed transfer states another length.
+    """
 
     total = 0
 
-    def __init__(self, progress, task):
-        self._progress = progress
-        self._task = task
+    def __init__(self, name, size):
+        self._text, self._size, self._done = f"downloading {name}", size, 0
 
     def update(self, size: int) -> None:
-        self._progress.advance(self._task, size)
+        self._done += size
+        sizes = f"{self._done / 1e6:.1f} of {self._size / 1e6:.1f} MB"
+        line.show(self._text, self._done / self._size, sizes)
 
     def reset(self) -> None:
-        self._progress.reset(self._task)
+        self._done = 0
 
     def close(self) -> None:
-        """The end of the ``with`` block of ``_progress`` closes the bar."""
+        line.clear()

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from zoo import tasks
 from zoo.errors import UserError
-from zoo.runs import folder, log
+from zoo.runs import folder, log, seeds
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -61,18 +61,10 @@ def read(paths: list[Path]) -> list[Run]:
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        for each in _seeds(path) or [path]:
+        for each in seeds.runs(path) or [path]:
             found.setdefault(each.resolve(), each)
     names = _names(list(found))
     return [_read(path, name) for path, name in zip(found.values(), names, strict=True)]
-
-
-def _seeds(path):
-    """The runs of a folder of --seeds, in the order of their numbers."""
-    if (path / "config.json").exists() or not path.is_dir():
-        return []
-    seeds = [p for p in path.glob("seed-*") if (p / "config.json").exists()]
-    return sorted(seeds, key=lambda p: (len(p.name), p.name))
 
 
 def _names(paths):

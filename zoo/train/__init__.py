@@ -11,6 +11,7 @@ signals     Ctrl-C, SIGTERM and SIGHUP
 progress    what a person sees
 bank        N models as one program
 mesh        devices
+memory      whether a model can be held
 optimizers  from Optax, by name
 command     what train.py does once it knows the config
 """

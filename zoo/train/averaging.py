@@ -32,7 +32,7 @@ def check(config: ConfigDict) -> None:
     """Raises UserError for a key of averaging out of range."""
     choose(config, "optimizer.average", ("", "ema", "asgd"))
     require(config, "optimizer.ema_decay", 0, 1)
-    require(config, "optimizer.average_patience", 1)
+    require(config, "optimizer.average_patience", 1, 10_000)
     if config.optimizer.average == "asgd" and not config.best.metric:
         raise UserError("--config.optimizer.average=asgd: needs --config.best.metric to watch")
 

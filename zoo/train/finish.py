@@ -13,6 +13,7 @@ from zoo.runs import folder, log, plots
 from zoo.runs.reference import versions
 from zoo.runs.state import TrainState, fingerprint
 from zoo.tasks.protocol import evaluate_all
+from zoo.terminal import line
 from zoo.train import averaging, bank, further
 from zoo.train.job import Job
 
@@ -38,6 +39,7 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) ->
     ``canary`` says whether this JAX computes right numbers, see ``zoo.canary``.
     """
     task, config = job.task, job.config
+    line.show("evaluating the best parameters" if state.best else "evaluating")
     newest = averaging.evaluated(state)
     params = state.best.params if state.best else newest
     last = task.evaluate(newest, "valid").metrics if state.best else {}
@@ -55,6 +57,7 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) ->
         metrics |= {f"{name}_last": metrics[name], name: np.asarray(state.best.value).mean().item()}
     if config.target.metric:
         metrics["seconds_to_target"] = _seconds_to(config.target, records)
+    line.show("writing what came out")
     task.artifacts(params, evaluation, run)
     plots.draw_losses(run, task.loss_unit)
     record = {

@@ -1,5 +1,6 @@
 """What a training is made of, once from a config, and handed on."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import optax
@@ -7,8 +8,10 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from zoo import tasks
+from zoo.errors import UserError
+from zoo.runs import folder
 from zoo.tasks.protocol import Task
-from zoo.train import averaging, mesh, optimizers, plan
+from zoo.train import averaging, memory, mesh, optimizers, plan
 
 
 class Job(NamedTuple):
@@ -25,8 +28,15 @@ def make(config: ConfigDict) -> Job:
     """The job of a config. Reads the data. Raises UserError for a config out of range and for data that
     cannot be used."""
     task = tasks.make(config)
+    if config.start and not folder.read_result(Path(config.start)):
+        raise UserError(
+            f"--config.start={config.start}: no finished run is there; give the folder of one"
+        )
+    for part in (plan, optimizers, averaging, mesh):  # what needs no data is told before it is read
+        part.check(config)
     steps = plan.make(config, task.steps_per_epoch("train"))
-    averaging.check(config)
     starts = steps.starts(task.phases())
     optimizer = optimizers.make(config, steps.steps, starts, task.rate_factor)
-    return Job(config, task, optimizer, mesh.make(config), steps)
+    shared = mesh.make(config)
+    memory.check(task, shared.devices.size)
+    return Job(config, task, optimizer, shared, steps)

@@ -15,7 +15,8 @@ from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
 from zoo.runs.log import Log, add_sample, read
-from zoo.train import averaging, bank, feed, timed
+from zoo.terminal import line
+from zoo.train import averaging, bank, feed, mesh, timed
 from zoo.train import step as programs
 from zoo.train.best import judge, patience_is_over
 from zoo.train.finish import Clock, Result, finish
@@ -40,10 +41,9 @@ def fit(job: Job, run: Path, about: str = "") -> Result:
     try:
         folder.check(run, job.config, data)
         job.task.prepare(run)
-        if about:
-            print(about, file=sys.stderr, flush=True)
+        for sentence in filter(None, (about, mesh.remark(job.config, job.mesh))):
+            print(sentence, file=sys.stderr, flush=True)
         with Checkpoints(run / "checkpoints", job.config.keep) as checkpoints:
-            checkpoints.tidy()
             checkpoints.tidy()
             return _train(job, run, checkpoints)
     finally:
@@ -52,6 +52,7 @@ def fit(job: Job, run: Path, about: str = "") -> Result:
 
 def _train(job, run, checkpoints):
     config, task = job.config, job.task
+    line.show("compiling")
     began = time.perf_counter()
     with ThreadPoolExecutor(2) as aside:  # two programs compile side by side, beside the canary
         verdict = aside.submit(canary.verdict)
@@ -107,8 +108,11 @@ def _train(job, run, checkpoints):
             if not looked and time.perf_counter() - began > _LOOK:
                 looked = True
                 if step < plan.evaluate and (plan.evaluate - step) / pace > _LOOK:
+                    progress.evaluating(step)
                     progress.early(step, task.evaluate(averaging.evaluated(state), "valid").metrics)
             if plan.due(step, plan.evaluate) or plan.due(step, plan.log):
+                if plan.due(step, plan.evaluate):
+                    progress.evaluating(step)
                 state, record = _measure(job, run, state, checkpoints)
                 record["seconds"] = round(seconds(), 3)
                 log.add(record)

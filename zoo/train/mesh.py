@@ -1,7 +1,5 @@
 """Devices as a mesh: batches over "data", weights over "model". One device is a mesh of one."""
 
-import sys
-
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
@@ -10,37 +8,54 @@ from zoo.config import require
 from zoo.errors import UserError
 
 
-def make(config: ConfigDict) -> Mesh:
-    """The mesh of ``config.mesh``; data = -1 takes as many devices as divide the batch, and says so where
-    some are left idle.
-
-    Raises UserError where there are too few devices or the batch cannot be shared out.
-    """
+def check(config: ConfigDict) -> None:
+    """Raises UserError where there are too few devices or the batch cannot be shared out."""
     require(config, "mesh.model", 1)
-    devices, model, batch = jax.device_count(), config.mesh.model, config.batch_size
-    data = config.mesh.data
-    if data == -1:
-        available = devices // model
-        data = next((n for n in range(available, 0, -1) if batch % n == 0), 1)
-        if data < available:
-            print(
-                f"note: a batch of {batch} is shared by {data} of {available} devices, the most that "
-                f"divide it; a --config.batch_size that is a multiple of {available} uses all",
-                file=sys.stderr,
-            )
-    require(config, "mesh.data", -1)
-    if data < 1 or data * model > devices:
+    devices, data, model = jax.device_count(), config.mesh.data, config.mesh.model
+    if model > devices:
         raise UserError(
-            f"mesh.data={data} x mesh.model={model} needs more than {devices} device(s)"
+            f"--config.mesh.model={model}: must be at most {devices}, the devices there are"
         )
-    if batch % data:
-        raise UserError(f"--config.batch_size={batch}: not divisible by mesh.data={data}")
+    if data < 1 and data != -1:
+        raise UserError(
+            f"--config.mesh.data={data}: must be at least 1, or -1 for as many devices as divide the batch"
+        )
+    if data * model > devices:
+        raise UserError(
+            f"--config.mesh.data={data}: with --config.mesh.model={model} that needs {data * model} "
+            f"devices; there are {devices}"
+        )
+    if config.batch_size % data:
+        raise UserError(
+            f"--config.batch_size={config.batch_size}: must be a multiple of --config.mesh.data={data}"
+        )
+
+
+def make(config: ConfigDict) -> Mesh:
+    """The mesh of ``config.mesh``; data = -1 takes as many devices as divide the batch. Raises UserError as
+    ``check`` does."""
+    check(config)
+    model, data = config.mesh.model, config.mesh.data
+    if data == -1:
+        available = jax.device_count() // model
+        data = next((n for n in range(available, 0, -1) if config.batch_size % n == 0), 1)
     # Explicit axes, JAX's default, break scans that begin with a carry of zeros.
     return jax.make_mesh(
         (data, model),
         ("data", "model"),
         axis_types=(AxisType.Auto, AxisType.Auto),
         devices=jax.devices()[: data * model],
+    )
+
+
+def remark(config: ConfigDict, mesh: Mesh) -> str:
+    """A sentence on devices that are left idle; "" where none is, or where the config wants it so."""
+    data, available = mesh.shape["data"], jax.device_count() // mesh.shape["model"]
+    if config.mesh.data != -1 or data == available:
+        return ""
+    return (
+        f"note: a batch of {config.batch_size} is shared by {data} of {available} devices, the most that "
+        f"divide it; a --config.batch_size that is a multiple of {available} uses all"
     )
 
 

@@ -10,6 +10,7 @@ import optax
 from jax import Array
 from ml_collections import ConfigDict
 
+from zoo.bounds import WEIGHT
 from zoo.config import choose, require
 from zoo.errors import UserError
 
@@ -55,16 +56,8 @@ def make(
 
     Raises UserError for an unknown name and for values outside their range.
     """
-    choose(config, "optimizer.name", _OPTIMIZERS)
-    choose(config, "optimizer.schedule", ("constant", "cosine", "plateau"))
-    for key in ("learning_rate", "clip_norm", "weight_decay", "warmup_steps"):
-        require(config, f"optimizer.{key}", 0)
-    for key in ("b1", "b2", "momentum", "final_fraction", "plateau_factor"):
-        require(config, f"optimizer.{key}", 0, 1)
-    require(config, "optimizer.plateau_patience", 1)
+    check(config)
     c = config.optimizer
-    if c.schedule == "plateau" and not config.best.metric:
-        raise UserError("--config.optimizer.schedule=plateau: needs --config.best.metric to watch")
     optimizer = _OPTIMIZERS[c.name]
     if config.minutes:
         if c.schedule == "plateau" or starts:
@@ -90,6 +83,24 @@ def make(
     if c.clip_norm:
         chain.insert(0, optax.clip_by_global_norm(c.clip_norm))
     return _lenient(optax.chain(*chain))
+
+
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a key of the optimizer out of range."""
+    choose(config, "optimizer.name", _OPTIMIZERS)
+    choose(config, "optimizer.schedule", ("constant", "cosine", "plateau"))
+    require(config, "optimizer.learning_rate", 0, 1000)
+    for key in ("clip_norm", "weight_decay"):
+        require(config, f"optimizer.{key}", 0, WEIGHT)
+    require(config, "optimizer.warmup_steps", 0)
+    for key in ("b1", "b2"):  # with 1 they would count nothing
+        require(config, f"optimizer.{key}", 0, 0.999999)
+    for key in ("momentum", "final_fraction", "plateau_factor"):
+        require(config, f"optimizer.{key}", 0, 1)
+    require(config, "optimizer.plateau_patience", 1)
+    c = config.optimizer
+    if c.schedule == "plateau" and not config.best.metric:
+        raise UserError("--config.optimizer.schedule=plateau: needs --config.best.metric to watch")
 
 
 def schedule(c: ConfigDict, steps: int | Array) -> optax.Schedule:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
+from zoo.bounds import COUNT, WEIGHT
 from zoo.config import choose, require
 from zoo.errors import UserError
 
@@ -44,15 +45,14 @@ class Plan(NamedTuple):
         return min(self.steps, *((step // n + 1) * n for n in every))
 
 
-def make(config: ConfigDict, per_epoch: int) -> Plan:
-    """The plan of a config for data with so many steps in an epoch. Raises UserError for values out of
-    range."""
+def check(config: ConfigDict) -> None:
+    """Raises UserError for a key of the plan out of range."""
     for key in ("steps", "eval_every", "log_every", "keep"):
         require(config, key, 1)
     for key in ("checkpoint_every", "checkpoint_minutes", "patience", "minutes"):
         require(config, key, 0)
-    if config.best.get("slack", 0.0) < 0:
-        raise UserError(f"--config.best.slack={config.best.slack}: must be at least 0")
+    if "slack" in config.best:  # not in runs of 0.1
+        require(config, "best.slack", 0, WEIGHT)
     for key in ("epochs", "eval_epochs"):
         if config[key] is not None and config[key] <= 0:
             raise UserError(f"--config.{key}={config[key]}: must be more than 0")
@@ -62,6 +62,18 @@ def make(config: ConfigDict, per_epoch: int) -> Plan:
         raise UserError(f"--config.patience={config.patience}: needs --config.best.metric to watch")
     if config.steps is None and config.epochs is None:
         raise UserError("--config.steps or --config.epochs must be set")
+
+
+def make(config: ConfigDict, per_epoch: int) -> Plan:
+    """The plan of a config for data with so many steps in an epoch. Raises UserError for values out of
+    range."""
+    check(config)
+    for key in ("epochs", "eval_epochs"):
+        if (config[key] or 0) * per_epoch > COUNT:
+            raise UserError(
+                f"--config.{key}={config[key]}: must be at most {COUNT // per_epoch:,} of this data, which "
+                f"has {per_epoch:,} steps an epoch"
+            )
     steps = config.steps or max(1, round(config.epochs * per_epoch))
     evaluate = config.eval_every or max(1, round((config.eval_epochs or 1) * per_epoch))
     if config.minutes and not config.eval_every and not config.eval_epochs:

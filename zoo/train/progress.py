@@ -1,7 +1,8 @@
 """What a person sees of a training, on stderr."""
 
-import sys
 import time
+
+from zoo.terminal import line
 
 _SILENT = 60  # seconds without a line, at most, where no bar moves
 
@@ -13,30 +14,19 @@ class Progress:
     def __init__(self, total: int, start: int, tokens: int):
         """``total`` steps of ``tokens`` each, ``start`` of them done."""
         self._total, self._tokens = total, tokens
-        self._bar, self._said = None, time.monotonic()
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-                BarColumn(),
-                TextColumn("{task.fields[note]}"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._bar.start()
-            self._id = self._bar.add_task("", total=total, completed=start, note="")
+        self._said = time.monotonic()
+        line.show(f"step {start}/{total}", start / max(1, total))
 
     def steps(self, step: int, pace: float, loss: float) -> None:
         """Moves the bar; ``pace`` in steps per second, ``loss`` the mean of the last steps."""
-        speed = f"{pace * self._tokens:,.0f} tokens/s"
-        if self._bar:
-            self._bar.update(self._id, completed=step, note=speed)
-        elif time.monotonic() - self._said > _SILENT:
-            left = _clock((self._total - step) / pace)
+        speed, left = f"{pace * self._tokens:,.0f} tokens/s", _clock((self._total - step) / pace)
+        line.show(f"step {step}/{self._total}", step / self._total, f"{speed}  {left} left")
+        if line.width is None and time.monotonic() - self._said > _SILENT:
             self.say(f"step {step}/{self._total}  train_loss {loss:.4f}  {speed}  {left} left")
+
+    def evaluating(self, step: int) -> None:
+        """Says so in place of the bar."""
+        line.show(f"step {step}/{self._total}: evaluating")
 
     def early(self, step: int, metrics: dict) -> None:
         """A look at a long training before its first evaluation."""
@@ -47,38 +37,36 @@ class Progress:
     def plan(self, steps: int, pace: float, minutes: float) -> None:
         """Says how many steps there are in all, of a training that has so many minutes."""
         self._total = steps
-        if self._bar:
-            self._bar.update(self._id, total=steps)
         self.say(
             f"{pace:.3g} steps a second: {steps:,} steps in {minutes:g} minutes; the same once more: "
             f"--config.steps={steps}"
         )
 
     def line(self, record: dict, pace: float) -> None:
-        """One line: step, epoch, losses, speed, time gone and left."""
+        """One line: step, epoch, losses, speed, time gone and left; on a terminal what fits its width."""
         own = ("step", "epoch", "seconds")
         values = [
             f"{k} {v:.4f}" for k, v in record.items() if k not in own and not isinstance(v, list)
         ][:4]
         left = (self._total - record["step"]) / pace
-        self.say(
-            f"step {record['step']}/{self._total}  epoch {record['epoch']:.2f}  "
-            f"{'  '.join(values)}  {pace * self._tokens:,.0f} tokens/s  "
-            f"{_clock(record['seconds'])} gone, {_clock(left)} left"
-        )
+        step = f"step {record['step']}/{self._total}"
+        epoch, speed = f"epoch {record['epoch']:.2f}", f"{pace * self._tokens:,.0f} tokens/s"
+        gone, left = f"{_clock(record['seconds'])} gone", f"{_clock(left)} left"
+        shown = [step, epoch, *values, speed, f"{gone}, {left}"]
+        shorter = [speed, epoch, *reversed(values[2:]), f"{gone}, {left}", *reversed(values)]
+        for part in shorter:
+            if line.width is not None and len("  ".join(shown)) > line.width and part in shown:
+                shown.remove(part)
+        self.say("  ".join(shown))
 
     def say(self, text: str) -> None:
         """A line above the bar."""
         self._said = time.monotonic()
-        if self._bar:
-            self._bar.console.print(text, markup=False, highlight=False)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        line.say(text)
 
     def close(self) -> None:
         """Takes the bar away."""
-        if self._bar:
-            self._bar.stop()
+        line.clear()
 
 
 def _clock(seconds):

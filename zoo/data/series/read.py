@@ -56,10 +56,21 @@ def read_series(
         columns = [sheet.column(name, "column") for name in _split(column)]
         for c in columns:
             if c.name in taken:
-                raise DataError(f"{sheet.name}: the column {c.name!r} cannot have two roles")
+                roles = {"known": known, "key": key, "time": stamps.name if stamps else ""}
+                role = next(r for r, names in roles.items() if c.name in _split(names))
+                raise DataError(
+                    f"{sheet.name}: --config.data.column={column}: {c.name!r} is the column of "
+                    f"--config.data.{role} already; leave it out of one of them"
+                )
     else:
         free = [c for c in sheet.columns if c.name not in taken]
-        columns = [c for c in free if looks_numeric(c, sheet.delimiter)] or free
+        columns = [c for c in free if looks_numeric(c, sheet.delimiter)]
+        if plans and not columns:
+            raise DataError(
+                f"{sheet.name}: --config.data.known={known}: no other column of numbers is left, which "
+                "could be forecast"
+            )
+        columns = columns or free
     if not columns:
         roles = ", ".join(repr(c.name) for c in sheet.columns if c.name in taken)
         raise DataError(f"{sheet.name}: there is no column of values beside {roles}")

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.errors import DataError
-from zoo.data.text.alphabet import MIXED, script
+from zoo.data.text.alphabet import MIXED, script, scripts_of
 from zoo.data.text.languages import clean, decode
 
 MOST = 30_000  # words of a language, the most frequent
 _DRAWN = 40_000  # words in the text that is made of them
+_TIMES = 8  # that a text stands before the words, which are many
 _FOREIGN = 20  # times as frequent a word is in the language that it was taken from
 
 
@@ -46,7 +47,12 @@ def read(source: str, codes: Sequence[str], lowercase: bool = True) -> dict[str,
     }
 
 
-def text(words: Mapping[str, float], scripts: Sequence[str]) -> str:
+def beside(text: str, words: Mapping[str, float]) -> str:
+    """A text to train on: ``text`` several times, and behind it the words in the scripts that it has."""
+    return " ".join([text] * _TIMES + [drawn(words, scripts_of(text))]).strip()
+
+
+def drawn(words: Mapping[str, float], scripts: Sequence[str]) -> str:
     """A text of words in random order, each as often as the root of its frequency says; of those that are
     written in ``scripts``. The same words give the same text."""
     mixed = {other for name in scripts for other in MIXED.get(name, (name,))}
@@ -55,8 +61,8 @@ def text(words: Mapping[str, float], scripts: Sequence[str]) -> str:
         return ""
     weights = np.cumsum(np.sqrt([words[word] for word in own]))
     places = (np.arange(_DRAWN) + 0.5) / _DRAWN * weights[-1]
-    drawn = np.random.default_rng(0).permutation(np.searchsorted(weights, places))
-    return " ".join(own[i] for i in drawn)
+    order = np.random.default_rng(0).permutation(np.searchsorted(weights, places))
+    return " ".join(own[i] for i in order)
 
 
 def _packaged(codes):

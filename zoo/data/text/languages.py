@@ -72,16 +72,21 @@ def read_languages(
     texts: dict[str, str] = {}
     for code in sorted(codes):
         if code not in read:
-            raise unknown_name("language", code, read)
+            raise DataError(f"--config.data.languages: {unknown_name('language', code, read)}")
         text = clean(read[code](), lowercase)
         label = f"the text of {code!r}"
         if len(text) < shortest:
-            raise DataError(f"{label} has {len(text)} characters; {shortest} are needed")
+            raise DataError(
+                f"{label} has {len(text)} characters; {shortest} are needed: use a longer text, or "
+                "--config.data.window smaller"
+            )
         if same := [c for c, t in texts.items() if t == text]:
             raise DataError(f"{label} is that of {same[0]!r}: give each language its own")
         texts[code] = text
     if len(texts) < 2:
-        raise DataError(f"one language, {codes[0]!r}: two are needed to tell apart")
+        raise DataError(
+            f"--config.data.languages={codes[0]}: one language; two are needed to tell apart"
+        )
     return [Text(code, text) for code, text in texts.items()]
 
 

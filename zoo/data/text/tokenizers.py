@@ -87,7 +87,17 @@ def make(kind: str, text: str, min_count: int = 1, most: int | None = None) -> T
         raise DataError(f"min_count = {min_count} must be 1 or more occurrences")
     if not text and kind != "bytes":
         raise DataError(f"the training text is empty: no {kind} to make a tokenizer of")
-    return KINDS[kind](text, min_count, most)
+    return known(KINDS[kind](text, min_count, most), min_count)
+
+
+def known(tokenizer: Tokenizer, min_count: int) -> Tokenizer:
+    """The tokenizer. Raises DataError where it knows nothing: ``min_count`` is too high."""
+    starts = isinstance(tokenizer, Alphabet)  # it has a symbol for the start of a string
+    if tokenizer.size > len(tokenizer.unknown_ids) + starts:
+        return tokenizer
+    raise DataError(
+        f"--config.data.min_count={min_count}: nothing in the training text occurs so often; set it lower"
+    )
 
 
 def load(path: str | os.PathLike) -> Tokenizer:

@@ -2,7 +2,8 @@
 
 from ml_collections import ConfigDict
 
-from zoo.config import MOST_LAYERS, base, choose, require
+from zoo.bounds import DEEPEST, MEMBERS, SEED, WEIGHT, WIDEST
+from zoo.config import base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
@@ -22,40 +23,41 @@ def defaults() -> ConfigDict:
     c = base()
     c.task = "classification"
     c.data = {
-        "name": "docs",
-        "path": "",  # a CSV file, JSON lines, or a folder with a file or sub-folder a class
+        "name": "docs",  # of a set of texts
+        # texts of yours instead: a CSV file, JSON lines, or a folder with a file or sub-folder a class
+        "path": "",
         "test_path": "",  # the same, with texts to test on
         "text": "text",  # column or key
         "label": "label",
         "skip_unreadable": False,  # files of a folder that are no text
-        "symbols": "words",  # or characters, bytes, pieces, alphabet
-        "lowercase": True,
+        "symbols": "words",  # words, characters, bytes, pieces, alphabet
+        "lowercase": True,  # letters are made small
         "min_count": 2,  # rarer words are the unknown one
         "most": 30_000,  # words or pieces of the vocabulary
         "drop_duplicates": False,  # texts that stand there before, with whatever label
         "stop_words": False,  # English ones are left out
         "limit": 400,  # symbols of a text that are read, from its beginning
         "crop": 0,  # symbols of a piece; a step reads one of each text, an answer takes all; 0: no pieces
-        "buckets": 6,
-        "split": "stratified",  # or position: the last rows test
+        "buckets": 6,  # lengths that texts are padded to
+        "split": "stratified",  # stratified, or position: the last rows test
         "valid": 0.1,  # of the training rows, drawn from each class
         "test": 0.2,  # where there is no test_path
         "test_seed": 0,  # that a stratified test part is drawn by; the same for every seed of training
     }
     c.model = {
-        "cell": "lstm",
-        "embed": 128,
-        "hidden": 128,
+        "cell": "lstm",  # a name of zoo.cells.CELLS
+        "embed": 128,  # size of the embedding
+        "hidden": 128,  # width of a layer
         "layers": 1,
-        "bidirectional": True,
-        "pool": "max",
-        "dropout": 0.0,
-        "dropout_in": 0.3,
-        "embed_drop": 0.0,
-        "dropout_out": 0.3,
-        "weight_drop": 0.0,
-        "activation": 0.0,
-        "temporal": 0.0,
+        "bidirectional": True,  # texts are read from their end, too
+        "pool": "max",  # last, mean, max, attention
+        "dropout": 0.0,  # between layers
+        "dropout_in": 0.3,  # of the embedding
+        "embed_drop": 0.0,  # of whole symbols
+        "dropout_out": 0.3,  # of what is pooled
+        "weight_drop": 0.0,  # of the recurrent weights
+        "activation": 0.0,  # weight of a penalty on large outputs
+        "temporal": 0.0,  # weight of a penalty on outputs that change
         "class_embed": 32,  # of the generative model: numbers that each class is known by
     }
     # discriminative: P(class | text), by a Classifier. generative: P(text | class) P(class), by a
@@ -74,7 +76,7 @@ def defaults() -> ConfigDict:
     c.smoothing = 0.0  # of the labels: this share goes to all classes alike
     c.balance = False  # each class weighs the same, however many texts it has
     c.word_drop = 0.0  # share of the symbols that are read as unknown in training
-    c.ensemble = {"members": 1}
+    c.ensemble = {"members": 1}  # models whose answers are joined
     c.baselines = True  # SVMs beside it on the test part, where scikit-learn is installed
     c.curve = 0  # members of a bank that learn from all texts, half of them, a quarter, …
     c.best.update({"metric": "valid_accuracy", "mode": "max"})
@@ -101,23 +103,31 @@ def check(config: ConfigDict) -> None:
     choose(config, "model.pool", POOLS)
     for key in ("best.metric", "target.metric"):
         choose(config, key, ("valid_loss", "valid_accuracy", "valid_macro_f1", ""))
-    keys = ("batch_size", "data.min_count", "data.limit", "data.buckets", "ensemble.members")
-    for key in (*keys, "model.embed", "model.hidden"):
+    for key in ("batch_size", "data.min_count", "data.limit"):
         require(config, key, 1)
-    require(config, "model.layers", 1, MOST_LAYERS)
+    for key, most in (
+        ("embed", WIDEST),
+        ("hidden", WIDEST),
+        ("class_embed", WIDEST),
+        ("layers", DEEPEST),
+    ):
+        require(config, f"model.{key}", 1, most)
+    require(config, "data.buckets", 1, 1000)
+    require(config, "ensemble.members", 1, MEMBERS)
     require(config, "data.most", 2)
-    for key in ("data.crop", "data.test_seed"):
-        require(config, key, 0)
+    require(config, "data.crop", 0)
+    require(config, "data.test_seed", 0, SEED)
     if config.data.crop and config.curve:
         raise UserError(f"--config.data.crop={config.data.crop}: not with --config.curve")
     for key in ("dropout", "dropout_in", "embed_drop", "dropout_out", "weight_drop"):
         require(config, f"model.{key}", 0, 0.99)
-    for key in ("pretrain.epochs", "pretrain.negatives", "adversarial.size", "adversarial.weight"):
+    for key in ("pretrain.epochs", "pretrain.negatives"):
         require(config, key, 0)
-    for key in ("adversarial.virtual", "model.activation", "model.temporal"):
-        require(config, key, 0)
+    for key in ("adversarial.size", "adversarial.weight", "adversarial.virtual"):
+        require(config, key, 0, WEIGHT)
+    for key in ("model.activation", "model.temporal"):
+        require(config, key, 0, WEIGHT)
     require(config, "pretrain.discriminate", 0.01, 1)
-    require(config, "model.class_embed", 1)
     require(config, "curve", 0, 20)
     if config.pretrain.epochs and config.optimizer.schedule == "plateau":
         raise UserError("--config.optimizer.schedule=plateau: not with --config.pretrain.epochs")

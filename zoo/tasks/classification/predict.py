@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
+from zoo import bounds
 from zoo.data.text import labelled, lines
 from zoo.errors import UserError
 
@@ -15,8 +16,7 @@ _TEXTS = 512  # that are read at once
 
 def check(values) -> None:
     """Raises UserError for a flag out of range."""
-    if values.top < 0:
-        raise UserError(f"--top={values.top}: must be at least 0")
+    bounds.flag(values, "top", 0)
 
 
 def predict(task, params, run: Path, values) -> Iterator[list[dict]]:

@@ -23,15 +23,19 @@ def defaults() -> ConfigDict:
     c.data = {
         "corpora": (),  # names; () for all of the folder, or for parts of Python's documentation
         "path": "",  # a folder, with a .txt file a corpus
-        "encoding": "utf-8",
+        "encoding": "utf-8",  # of texts of yours
         "unwrap": True,  # line breaks inside of paragraphs go
         "length": 50,  # words of a sequence
-        "min_count": 2,
-        "most": 60_000,
+        "min_count": 2,  # rarer words are the unknown symbol
+        "most": 60_000,  # words of the vocabulary
         "valid": 0.1,  # of each corpus: it chooses the best parameters
-        "test": 0.1,
+        "test": 0.1,  # of each corpus
     }
-    c.check = {"sequences": 500, "temperature": 1.0, "ngram": 8}
+    c.check = {
+        "sequences": 500,  # that each generator writes for the classifier
+        "temperature": 1.0,  # below 1 bolder, above 1 wilder, 0 the most probable
+        "ngram": 8,  # words in a row that count as copied
+    }
     c.common = defaults_of("language_model")
     c.generator = defaults_of("language_model")
     c.classifier = defaults_of("classification")
@@ -46,10 +50,11 @@ def check(config: ConfigDict) -> None:
                 f"--config.{key}={config[key]}: each stage has its own; set --config.common.{key}, "
                 f"--config.generator.{key} or --config.classifier.{key}"
             )
-    for key in ("data.length", "data.min_count", "check.sequences", "check.ngram"):
+    for key in ("data.length", "data.min_count", "check.ngram"):
         require(config, key, 1)
+    require(config, "check.sequences", 1, 1_000_000)
     require(config, "data.most", 2)
-    require(config, "check.temperature", 0)
+    require(config, "check.temperature", 0, 1000)
     require(config, "data.valid", 0.001, 0.99)
     require(config, "data.test", 0.001, 0.99)
     if config.check.ngram > config.data.length:

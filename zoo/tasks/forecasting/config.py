@@ -2,7 +2,8 @@
 
 from ml_collections import ConfigDict
 
-from zoo.config import MOST_LAYERS, base, choose, require
+from zoo.bounds import DEEPEST, MEMBERS, WEIGHT, WIDEST
+from zoo.config import base, choose, require, shown
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
@@ -41,63 +42,62 @@ def defaults() -> ConfigDict:
     c = base()
     c.task = "forecasting"
     c.data = {
-        "name": "airline",
-        "path": "",
+        "name": "airline",  # of a series
+        "path": "",  # series of yours instead: a CSV file
         "column": "",  # names, comma between; "" for all that are numbers
-        "time": "",
-        "frequency": "",
+        "time": "",  # the column of time stamps; '' finds it
+        "frequency": "",  # hour, day, week, month, row, …; '' for the most common distance
         "key": "",  # long format: the column that tells the series apart
         "known": "",  # columns that are known in advance
-        "missing": "error",  # or interpolate
+        "missing": "error",  # error, or interpolate: what holes are
         "sort": False,  # rows are put into the order of their times
         "rows": 0,  # the first ones that are used; 0 for all
-        "transform": "none",  # or log
-        "difference": (),
-        "scaler": "standard",  # or minmax, none
-        "scale": "train",  # or all, which looks ahead
+        "transform": "none",  # none or log
+        "difference": (),  # lags whose values are subtracted, such as 1,12
+        "scaler": "standard",  # standard, minmax, none
+        "scale": "train",  # the part it is of: train, or all, which looks ahead
         "calendar": False,  # month of year, hour of day, … as features
         "valid": 0.0,  # last rows: a fraction, or a number from 1 on
-        "test": 0.2,
-        "skip_last": 0,
+        "test": 0.2,  # the same
+        "skip_last": 0,  # last windows of training that are left out
     }
     c.model = {
-        "cell": "lstm",
-        "hidden": 32,
+        "cell": "lstm",  # a name of zoo.cells.CELLS
+        "hidden": 32,  # width of a layer
         "layers": 1,
-        "length": 12,
-        "horizon": 1,
-        "patch": 1,
-        "stateful": False,
-        "center": "none",
-        "linear": False,
-        "embed": 0,
-        "dropout": 0.0,
-        "dropout_out": 0.0,
-        "weight_drop": 0.0,
-        "activation": 0.0,
-        "temporal": 0.0,
+        "length": 12,  # values that are read
+        "horizon": 1,  # steps ahead that are forecast at once
+        "patch": 1,  # values that are read at once; a divisor of length
+        "stateful": False,  # the state is kept from batch to batch
+        "center": "none",  # none, or last: values less the last one that is read
+        "linear": False,  # a linear part beside the network
+        "embed": 0,  # numbers that each series is known by
+        "dropout": 0.0,  # between layers
+        "dropout_out": 0.0,  # of the last layer
+        "weight_drop": 0.0,  # of the recurrent weights
+        "activation": 0.0,  # weight of a penalty on large outputs
+        "temporal": 0.0,  # weight of a penalty on outputs that change
     }
     c.ensemble = {
-        "members": 1,
-        "holdout": 0.0,
+        "members": 1,  # networks whose forecasts are joined
+        "holdout": 0.0,  # share of the training windows that each member leaves out
         # mean, or stacked: the views, and a linear autoregression, with weights by their errors on what
         # they had not seen. Of n members of a view each then leaves an n-th out, whatever the holdout.
         "combine": "mean",
-        # What members take in turn, such as ((12,), (1, 12)); () for data.difference, model.length,
-        # data.transform. Of several transforms the forecasts are stacked.
+        # lags that members take in turn, such as ((12,), (1, 12)); () for data.difference
         "differences": (),
-        "lengths": (),
-        "transforms": (),
+        "lengths": (),  # the same of model.length
+        "transforms": (),  # the same of data.transform; the forecasts of several are stacked
         "gamma": 0.0,  # how fast their level follows whether they held what came; 0 for not at all
         "recent": 0,  # errors that make the intervals, the last ones of a series; 0 for all before the test
     }
     c.adapt = False  # what is not given follows from the series
-    # What comes after the end is forecast by further members, which train on all rows for as many steps.
+    # what comes after the end is forecast by further members, which train on all rows for as many steps
     c.refit = False
-    c.loss = "mse"
-    # Steps ahead that are forecast, from every origin of the test part, and by default by zoo.predict.
+    c.loss = "mse"  # mse, mae, huber
+    # steps ahead that are forecast, from every origin of the test part, and by default by zoo.predict
     c.horizon = 12
-    c.baselines = "naive"  # or classical: autoregression, Holt-Winters and SARIMA too
+    c.baselines = "naive"  # naive, or classical: autoregression, Holt-Winters and SARIMA too
     return c
 
 
@@ -125,51 +125,51 @@ def check(config: ConfigDict) -> None:
     valid = [f"valid_{name}" for name in ("loss", "rmse", "mae", "mase", "smape")]
     for key in ("best.metric", "target.metric"):
         choose(c, key, ("", *valid))
-    for key in ("batch_size", "horizon", "ensemble.members"):
-        require(c, key, 1)
-    for key in ("hidden", "length", "horizon", "patch"):
-        require(c, f"model.{key}", 1)
-    require(c, "model.layers", 1, MOST_LAYERS)
-    zero = ("data.rows", "data.valid", "data.test", "data.skip_last", "model.embed")
-    for key in (*zero, "ensemble.recent"):
+    require(c, "batch_size", 1)
+    require(c, "ensemble.members", 1, MEMBERS)
+    for key in ("horizon", "model.length", "model.horizon", "model.patch"):
+        require(c, key, 1, 1_000_000)
+    require(c, "model.hidden", 1, WIDEST)
+    require(c, "model.layers", 1, DEEPEST)
+    require(c, "model.embed", 0, WIDEST)
+    for key in ("data.rows", "data.valid", "data.test", "data.skip_last", "ensemble.recent"):
         require(c, key, 0)
     require(c, "ensemble.gamma", 0, 1)
     for key in ("model.activation", "model.temporal"):
-        require(c, key, 0)
+        require(c, key, 0, WEIGHT)
     for key in ("model.dropout", "model.dropout_out", "model.weight_drop", "ensemble.holdout"):
         require(c, key, 0, 0.9)
     if c.model.length % c.model.patch:
         raise UserError(
             f"--config.model.patch={c.model.patch}: must divide --config.model.length={c.model.length}"
         )
-    if not all(isinstance(lag, int) and lag > 0 for lag in c.data.difference):
+    if not _lags(c.data.difference):
         raise UserError(
-            f"--config.data.difference={c.data.difference}: lags of at least 1, such as '(1, 12)', or "
-            "'()' for none"
+            f"--config.data.difference={shown(c.data.difference)}: lags of at least 1, such as 1,12, or ()"
         )
     if c.model.stateful and c.batch_size != 1:
         raise UserError(
             f"--config.batch_size={c.batch_size}: must be 1 with --config.model.stateful"
         )
     e = c.ensemble
-    for lags in e.differences:
-        several = isinstance(lags, tuple | list)
-        if not several or not all(isinstance(lag, int) and lag > 0 for lag in lags):
-            raise UserError(
-                f"--config.ensemble.differences={e.differences}: each lags of at least 1, such as "
-                "'((12,), (1, 12))'"
-            )
-    if e.lengths and (max(e.lengths) != c.model.length or min(e.lengths) < 1):
+    if not all(isinstance(lags, tuple | list) and _lags(lags) for lags in e.differences):
         raise UserError(
-            f"--config.ensemble.lengths={e.lengths}: at least 1 each, and the longest must be "
+            f"--config.ensemble.differences={shown(e.differences)}: each lags of at least 1, such as "
+            "'((12,), (1, 12))'"
+        )
+    if e.lengths and (not _lags(e.lengths) or max(e.lengths) != c.model.length):
+        raise UserError(
+            f"--config.ensemble.lengths={shown(e.lengths)}: at least 1 each, and the longest must be "
             f"--config.model.length={c.model.length}"
         )
     for transform in e.transforms:
         if transform not in ("none", "log"):
-            raise UserError(f"--config.ensemble.transforms={e.transforms}: each none or log")
+            raise UserError(
+                f"--config.ensemble.transforms={shown(e.transforms)}: each must be none or log"
+            )
     if len(set(e.transforms)) > 1 and e.combine != "stacked":
         raise UserError(
-            f"--config.ensemble.transforms={e.transforms}: several need --config.ensemble.combine=stacked"
+            f"--config.ensemble.transforms={shown(e.transforms)}: need --config.ensemble.combine=stacked"
         )
     if c.refit and c.model.stateful:
         raise UserError("--config.refit=True: not with --config.model.stateful")
@@ -192,3 +192,7 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             "--config.data.valid=0: no validation part to choose by; add --config.best.metric="
         )
+
+
+def _lags(numbers):
+    return all(isinstance(number, int) and 0 < number < 1_000_000 for number in numbers)

@@ -14,9 +14,11 @@ def check_lengths(config: ConfigDict, table: Table, views: list[View]) -> None:
     """Raises UserError, with the numbers, for a series that is too short for one window."""
     c, view = config, max(views, key=lambda view: view.need)
     frame, lags = view.frame, len(view.frame.a)
-    need = view.need + c.model.horizon + c.data.skip_last
+    skip = c.data.skip_last
+    need = view.need + c.model.horizon + skip
     for name, n, ends in zip(table.names, frame.lengths, frame.ends, strict=True):
         lags_text = f" + {lags} of differencing" if lags else ""
+        lags_text += f" + {skip} that are left out (--config.data.skip_last)" if skip else ""
         if ends[0] < need:
             raise UserError(
                 f"series {name!r} has {n} rows, of which {max(0, ends[0])} are for training; input "

@@ -4,7 +4,8 @@ import math
 
 from ml_collections import ConfigDict
 
-from zoo.config import MOST_LAYERS, base, choose, require
+from zoo.bounds import DEEPEST, MEMBERS, WIDEST
+from zoo.config import base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
@@ -35,15 +36,15 @@ def defaults() -> ConfigDict:
     c = base()
     c.task = "language_detection"
     c.data = {
-        "name": "udhr",  # or genesis
+        "name": "udhr",  # udhr or genesis
         "path": "",  # a folder with one file a language, or en=one.txt,fr=other.txt
         "languages": (),  # codes; () for all that are there
         "words": "",  # lists of frequent words that train too: wordfreq, or a folder with CODE.txt files
         "encodings": "",  # of files that are not UTF-8: fr=iso-8859-1
-        "lowercase": True,
+        "lowercase": True,  # letters are made small
         "min_count": 2,  # rarer characters stand for the unknown symbol of their script
-        "window": 8,
-        "ends": "none",  # or spaces, between which whole strings are read
+        "window": 8,  # characters of a training string
+        "ends": "none",  # none, or spaces, between which whole strings are read
         "valid": 0.0,  # the last part of the training words
         "test": 0.2,  # the last words
         "test_on": "",  # in addition the last 20 % of these texts: udhr
@@ -51,26 +52,28 @@ def defaults() -> ConfigDict:
         "test_lines": 0,  # of each file; 0 for all
     }
     c.model = {
-        "cell": "lstm",
-        "embed": 32,
-        "hidden": 64,
+        "cell": "lstm",  # a name of zoo.cells.CELLS
+        "embed": 32,  # size of the embedding; 0 for one-hot characters
+        "hidden": 64,  # width of a layer
         "layers": 1,
-        "dropout": 0.0,
-        "dropout_in": 0.0,
-        "dropout_out": 0.0,
-        "weight_drop": 0.0,
-        "embed_drop": 0.0,
+        "dropout": 0.0,  # between layers
+        "dropout_in": 0.0,  # of the embedding
+        "dropout_out": 0.0,  # of the last layer
+        "weight_drop": 0.0,  # of the recurrent weights
+        "embed_drop": 0.0,  # of whole characters
         "shared": False,  # one model for all languages, told which by class_embed numbers
-        "class_embed": 8,
+        "class_embed": 8,  # numbers that each language is known by
     }
-    # With backward every second member reads strings from their end.
-    c.ensemble = {"members": 1, "backward": False}
-    c.discriminative = 0.0
-    c.contenders = 2
+    c.ensemble = {
+        "members": 1,  # models whose answers are joined
+        "backward": False,  # every second member reads strings from their end
+    }
+    c.discriminative = 0.0  # share of the loss that tells languages apart
+    c.contenders = 2  # languages that are told apart there, the right one among them
     c.contamination = 0.0  # a character that a language does not expect costs its log at most
     c.priors = ""  # weights before a string is read: en=3,fr=1; others 1
     c.margin = 0.1  # how much more probable than the second the first must be; else "unknown"
-    c.baselines = "none"  # or ngrams: models on the same text, lingua, py3langid
+    c.baselines = "none"  # none, or ngrams: models on the same text, lingua, py3langid
     return c
 
 
@@ -84,12 +87,14 @@ def check(config: ConfigDict) -> None:
     choose(c, "baselines", ("none", "ngrams"))
     for key in ("best.metric", "target.metric"):
         choose(c, key, ("", "valid_loss"))
-    for key in ("batch_size", "data.window", "data.min_count", "ensemble.members"):
+    for key in ("batch_size", "data.window", "data.min_count"):
         require(c, key, 1)
-    require(c, "model.hidden", 1)
-    require(c, "model.layers", 1, MOST_LAYERS)
+    require(c, "ensemble.members", 1, MEMBERS)
+    require(c, "model.hidden", 1, WIDEST)
+    require(c, "model.layers", 1, DEEPEST)
     for key in ("model.embed", "model.class_embed"):
-        require(c, key, 0)
+        require(c, key, 0, WIDEST)
+    require(c, "data.test_lines", 0)
     for key in ("dropout", "dropout_in", "dropout_out", "weight_drop", "embed_drop"):
         require(c, f"model.{key}", 0, 0.99)
     for key in ("data.valid", "data.test"):

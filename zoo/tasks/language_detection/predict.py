@@ -27,7 +27,9 @@ def predict(task, params, run: Path, values) -> Iterator[list[dict]]:
 
     codes, priors = [], None
     if values.languages is not None:
-        codes = list(dict.fromkeys(values.languages.split(",")))
+        codes = list(dict.fromkeys(filter(None, values.languages.split(","))))
+        if not codes:
+            raise UserError("--languages is empty: give codes, such as en,fr, or leave it out")
         _check_known("languages", codes, task.codes)
     if values.priors is not None:
         priors = parse_priors(values.priors, "priors")

@@ -34,7 +34,7 @@ from ml_collections import ConfigDict
 
 from zoo import random
 from zoo.data.files import read_bytes, write_bytes
-from zoo.data.text import frequencies
+from zoo.data.text import frequencies, tokenizers
 from zoo.data.text import languages as texts
 from zoo.data.text.alphabet import START, Alphabet, between_spaces, scripts_of
 from zoo.errors import UserError
@@ -44,7 +44,6 @@ from zoo.tasks.language_detection.config import check, parse_priors
 from zoo.tasks.protocol import Evaluation, Sum, Task
 
 UNKNOWN = "unknown"
-_TIMES = 8  # that a text stands beside the words of its language, which are many
 _LOGITS = 1 << 20  # logits that are made at once, at most
 _VALID_ROWS = 64  # windows of the validation part that are read at once
 
@@ -100,16 +99,11 @@ class LanguageDetectionTask(Task):
         return texts.read_languages(**{n: d[n] for n in names}, shortest=2 * d.window)
 
     @cached_property
-    def _words(self):
-        """code -> word -> how frequent it is; {} where no lists are asked for."""
-        d = self.config.data
-        return frequencies.read(d.words, self.codes, d.lowercase) if d.words else {}
-
-    @cached_property
     def parts(self) -> dict[str, list[str]]:
         """split -> the text of each language in it: the first words to train, the last to test."""
         d = self.config.data
         parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+        words = frequencies.read(d.words, self.codes, d.lowercase) if d.words else {}
         for code, text in self._texts:
             units = text.split(" ") if text.count(" ") * 20 > len(text) else list(text)
             joint = " " if len(units) < len(text) else ""
@@ -119,8 +113,7 @@ class LanguageDetectionTask(Task):
                 parts[split].append(joint.join(part))
             parts["test"].append(joint.join(units[end:]) if d.test else "")
             if d.words:
-                more = frequencies.text(self._words[code], scripts_of(parts["train"][-1]))
-                parts["train"][-1] = " ".join([parts["train"][-1]] * _TIMES + [more]).strip()
+                parts["train"][-1] = frequencies.beside(parts["train"][-1], words[code])
             if len(parts["train"][-1]) <= d.window:
                 raise UserError(
                     f"the training text of {code!r} has {len(parts['train'][-1])} characters; more "
@@ -145,7 +138,8 @@ class LanguageDetectionTask(Task):
     @cached_property
     def alphabet(self) -> Alphabet:
         """The symbols of the training texts."""
-        return Alphabet.from_texts(self.parts["train"], self.config.data.min_count)
+        least = self.config.data.min_count
+        return tokenizers.known(Alphabet.from_texts(self.parts["train"], least), least)
 
     @cached_property
     def model(self) -> LanguageModel:
@@ -157,7 +151,7 @@ class LanguageDetectionTask(Task):
 
     def describe_data(self):
         whole = "\n".join(t.code + t.text for t in self._texts)
-        whole += json.dumps(self._words) if self._words else ""
+        whole += "\n".join(self.parts["train"]) if self.config.data.words else ""
         self._check_texts()
         kinds = {kind: len(strings) for kind, (strings, _) in self.lines.items()}
         return {
@@ -165,7 +159,6 @@ class LanguageDetectionTask(Task):
             "characters": {t.code: len(t.text) for t in self._texts},
             "symbols": self.alphabet.size,
             **({"lines": kinds} if kinds else {}),
-            **({"words": {c: len(w) for c, w in self._words.items()}} if self._words else {}),
         }
 
     def prepare(self, run):
@@ -297,7 +290,9 @@ class LanguageDetectionTask(Task):
         UserError for fewer than two languages, and for priors of unknown ones.
         """
         if len(languages or self.codes) < 2:
-            raise UserError(f"one language, {languages[0]!r}: two are needed to tell apart")
+            raise UserError(
+                f"--languages={languages[0]}: one language; two are needed to tell apart"
+            )
         margin = self.config.margin if margin is None else margin
         at = [self.codes.index(c) for c in languages or self.codes]
         wanted = np.isin(np.arange(len(self.codes)), at)

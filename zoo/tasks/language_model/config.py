@@ -4,7 +4,8 @@ from itertools import pairwise
 
 from ml_collections import ConfigDict
 
-from zoo.config import MOST_LAYERS, base, choose, require
+from zoo.bounds import DEEPEST, WEIGHT, WIDEST
+from zoo.config import base, choose, require, shown
 from zoo.errors import UserError
 from zoo.tasks import Metric
 
@@ -31,48 +32,48 @@ def defaults() -> ConfigDict:
     c = base()
     c.task = "language_model"
     c.data = {
-        "name": "docs",
-        "path": "",
+        "name": "docs",  # of a corpus
+        "path": "",  # a text of yours instead: a file, or a folder
         "corpora": (),  # names; with some, or with a folder as path, a bank: a model for each
         "together": False,  # one model for all of them instead
         "joined": False,  # a folder as path is one text, its files one after the other
         "files": "*",  # which, such as "*.py,*.pyi"
         "in_memory": 64.0,  # megabytes; ids of a larger text of yours are in the cache
-        "encoding": "utf-8",
+        "encoding": "utf-8",  # of a text of yours
         "unwrap": False,  # line breaks inside of paragraphs go
-        "symbols": "characters",  # or bytes, words, tokenised, pieces, alphabet
-        "lowercase": False,
+        "symbols": "characters",  # characters, bytes, words, tokenised, pieces, alphabet
+        "lowercase": False,  # letters are made small
         "min_count": 2,  # rarer characters or words are the unknown symbol
         "most": 60_000,  # words or pieces of the vocabulary
-        "batches": "lanes",  # or chunks, prefixes, windows
-        "window": 64,
+        "batches": "lanes",  # lanes, chunks, prefixes, windows
+        "window": 64,  # symbols of a step
         "targets": "last",  # of windows: the symbol after them, or "all": after each of their symbols
         "vary": 0.0,  # standard deviation of the length of windows, of lanes
-        "valid": 0.1,
-        "test": 0.0,
+        "valid": 0.1,  # share of the text, after the training part
+        "test": 0.0,  # share of the text, its end
     }
     c.model = {
-        "cell": "lstm",
+        "cell": "lstm",  # a name of zoo.cells.CELLS
         "ensemble": 1,  # models whose probabilities are averaged
         "embed": 64,  # of windows also 0: the number of a symbol, divided by how many there are
-        "hidden": 256,
+        "hidden": 256,  # width of a layer
         "layers": 1,
-        "dropout": 0.0,
-        "dropout_in": 0.0,
-        "dropout_out": 0.0,
-        "weight_drop": 0.0,
-        "embed_drop": 0.0,
-        "activation": 0.0,
-        "temporal": 0.0,
-        "tie": False,
+        "dropout": 0.0,  # between layers
+        "dropout_in": 0.0,  # of the embedding
+        "dropout_out": 0.0,  # of the last layer
+        "weight_drop": 0.0,  # of the recurrent weights
+        "embed_drop": 0.0,  # of whole symbols
+        "activation": 0.0,  # weight of a penalty on large outputs
+        "temporal": 0.0,  # weight of a penalty on outputs that change
+        "tie": False,  # the output has the weights of the embedding
         "cutoffs": (),  # words at which the tails of an adaptive softmax begin; () for none
         "bidirectional": False,  # of prefixes and windows
     }
-    # To a text of yours (data.path): what is not given follows from its length and the minutes there are.
+    # what is not given follows from the length of a text of yours (data.path) and the minutes there are
     c.adapt = False
     c.negatives = 0  # symbols drawn in training to stand for the vocabulary; 0 for all of it
-    # Order of the n-gram model that is reported beside it; 0 for none, -1 for the best one by the last
-    # tenth of the training part.
+    # order of the n-gram model that is reported beside it; 0 for none, -1 for the best one by the last
+    # tenth of the training part
     c.kneser_ney = 0
     c.mix = False  # reports both together, too
     c.dynamic = False  # reports parameters that follow the text, and an n-gram model that does
@@ -109,9 +110,11 @@ def check(config: ConfigDict) -> None:
     if config.data.targets == "all" and config.data.batches != "windows":
         raise UserError("--config.data.targets=all: only with --config.data.batches=windows")
     cutoffs = (0, *config.model.cutoffs)
-    if any(low >= high for low, high in pairwise(cutoffs)):
+    if not all(isinstance(cutoff, int) for cutoff in cutoffs) or any(
+        low >= high for low, high in pairwise(cutoffs)
+    ):
         raise UserError(
-            f"--config.model.cutoffs={config.model.cutoffs}: must rise, such as '(2000, 10000)'"
+            f"--config.model.cutoffs={shown(config.model.cutoffs)}: must rise, such as 2000,10000"
         )
     if config.model.cutoffs and (config.negatives or config.model.tie):
         other = "negatives" if config.negatives else "model.tie"
@@ -123,16 +126,26 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"--config.data.vary={config.data.vary}: only of --config.data.batches=lanes"
         )
-    for key in ("data.vary", "negatives", "model.activation", "model.temporal"):
+    for key in ("data.vary", "negatives"):
         require(config, key, 0)
-    require(config, "kneser_ney", -1)
+    for key in ("model.activation", "model.temporal"):
+        require(config, key, 0, WEIGHT)
+    require(config, "kneser_ney", -1, 100)
     if config.mix and not config.kneser_ney:
-        raise UserError("--config.mix: with an n-gram model; add --config.kneser_ney=-1")
-    for key in ("batch_size", "data.window", "data.min_count", "model.hidden"):
+        raise UserError("--config.mix=True: needs an n-gram model; add --config.kneser_ney=-1")
+    for key in ("batch_size", "data.window", "data.min_count"):
         require(config, key, 1)
-    require(config, "model.embed", 0 if config.data.batches == "windows" else 1)
-    require(config, "model.layers", 1, MOST_LAYERS)
-    require(config, "model.ensemble", 1, 100)
+    require(config, "model.hidden", 1, WIDEST)
+    require(config, "model.embed", 0 if config.data.batches == "windows" else 1, WIDEST)
+    require(config, "model.layers", 1, DEEPEST)
+    require(config, "model.ensemble", 1, DEEPEST)
+    for key in ("data.valid", "data.test"):
+        require(config, key, 0, 0.99)
+    if config.data.valid + config.data.test >= 1:
+        raise UserError(
+            f"--config.data.valid={config.data.valid} and --config.data.test={config.data.test}: leave no "
+            "text to train on; together they must be below 1"
+        )
     if not config.data.valid and config.best.metric.startswith("valid_"):
         raise UserError(
             "--config.data.valid=0: no validation part to choose by; add --config.best.metric="

@@ -57,6 +57,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     if not size:
         return ""
     train = size * (1 - d.valid - d.test)
+    if train <= 0:
+        return ""  # the task says what is wrong
     if not given & {"minutes", "steps", "epochs"}:
         config.minutes = _MINUTES
     minutes = config.minutes or _MINUTES

@@ -187,15 +187,15 @@ class LanguageModelTask(Task):
         return digest.hexdigest()
 
     def _about(self, tokens):
-        about = {"tokens": {part: len(ids) for part, ids in tokens.items()}}
-        if self.vocabulary.kind in _OF_WORDS:
-            size = self.vocabulary.size
-            about["unknown"] = {
-                p: float(mapped.counts(ids, size)[0] / len(ids))
-                for p, ids in tokens.items()
+        size, unknown = self.vocabulary.size, list(self.vocabulary.unknown_ids)
+        return {
+            "tokens": {part: len(ids) for part, ids in tokens.items()},
+            "unknown": {
+                part: float(mapped.counts(ids, size)[unknown].sum() / len(ids))
+                for part, ids in tokens.items()
                 if len(ids)
-            }
-        return about
+            },
+        }
 
     def prepare(self, run):
         self.vocabulary.save(run / "vocabulary.json")

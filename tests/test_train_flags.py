@@ -1,0 +1,184 @@
+"""What train.py does with its flags: --help of a config, --seeds, --overwrite, --mode=eval and check."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from bad_input import data, files, keys
+
+import train
+from zoo import cli, key_table, sample, tasks
+from zoo import config as configs
+from zoo.runs import folder, overwrite, seeds
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    return data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def trained(paths, capsys):
+    """(config, run, flags) -> (exit code, stdout, stderr) of a tiny training."""
+
+    def run(config, run, *flags):
+        path = [f"--config.data.path={paths[config]}"] if config in paths else []
+        given = [*path, *keys(config), f"--run={run}", *flags]
+        capsys.readouterr()
+        code = cli.run(train.main, ["train.py", f"--config=configs/{config}.py", *given])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_help_of_a_config_is_a_table_of_its_keys(capsys):
+    for task in tasks.names():
+        config = next(
+            c for c in sorted((ROOT / "configs").glob("*.py")) if configs.load(str(c)).task == task
+        )
+        assert cli.run(train.main, ["train.py", f"--config={config}", "--help"]) == 0
+        out, err = capsys.readouterr()
+        assert "--overwrite" in out and "python/tuple" not in out and err == ""
+        listed = re.findall(r"^  ([a-z_0-9.]+)  +\S", out.partition("keys, as in")[2], re.MULTILINE)
+        own = [
+            k for k in configs.flatten(configs.load(str(config))) if k not in key_table.OF_THE_FILE
+        ]
+        assert set(listed) <= set(own) and "seed" in listed and "optimizer.schedule" in listed
+        words = out.partition("keys, as in")[2].splitlines()[1:]
+        assert sum(len(line.split()) > 2 for line in words) > 0.9 * len(words)
+
+
+def test_a_key_in_the_table_says_what_stands_beside_it_in_the_source():
+    words = key_table.meanings(configs.base)
+    assert words["patience"].startswith("evaluations without improvement before training stops")
+    assert words["optimizer.average"].startswith("of the parameters, which is evaluated")
+    table = key_table.table(configs.load("configs/corpora.py"))
+    assert re.search(r"^  common\.data\.window +\d+ +symbols of a step$", table, re.MULTILINE)
+
+
+def test_names_between_commas_are_a_tuple_as_in_zoo_predict(trained, tmp_path):
+    run = tmp_path / "run"
+    assert trained("language_detector", run, "--config.data.languages=en,fr")[0] == 0
+    assert folder.read_config(run).data.languages == ("en", "fr")
+    code, *_ = trained("language_detector", run, "--config.data.languages=('en','fr')")
+    assert code == 0  # the same run
+
+
+def test_the_last_line_of_a_training_is_short_json_and_result_json_has_all(trained, tmp_path):
+    code, out, _ = trained("char_lm", tmp_path / "run")
+    shown = json.loads(out.splitlines()[-1])
+    metrics = json.loads((tmp_path / "run/result.json").read_text())["metrics"]
+    assert code == 0 and 0 < len(shown) < len(metrics) and len(out.splitlines()[-1]) < 200
+    assert shown["valid_loss"] == round(metrics["valid_loss"], 4)
+
+
+def test_check_tells_the_vocabulary_and_the_share_of_unknown_characters(trained, tmp_path):
+    code, out, _ = trained(
+        "char_lm", tmp_path / "run", "--mode=check", "--config.data.min_count=100"
+    )
+    about = json.loads(out)["data"]
+    assert code == 0 and about["vocabulary"] == 11 and set(about["unknown"]) == {"train", "valid"}
+    assert 0 <= about["unknown"]["train"] < 0.1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def two(trained, tmp_path):
+    """A folder of two seeds."""
+    code, *_ = trained("char_lm", tmp_path / "run", "--seeds=2")
+    assert code == 0
+    return tmp_path / "run"
+
+
+def test_a_folder_of_seeds_is_evaluated_and_its_best_seed_writes(trained, two, capsys):
+    code, out, _ = trained("char_lm", two, "--mode=eval")
+    shown = json.loads(out)
+    assert code == 0 and set(shown) == {"seed-0", "seed-1", "summary"}
+    losses = [shown[f"seed-{s}"]["valid_loss"] for s in range(2)]
+    assert shown["summary"]["valid_loss"]["values"] == losses
+    code, out, _ = trained("char_lm", two, "--mode=eval", "--seeds=1")
+    assert code == 0 and set(json.loads(out)) == {"seed-0", "summary"}
+
+    def write(run):
+        assert cli.run(sample.main, ["sample", f"--run={run}", "--length=20"]) == 0
+        return capsys.readouterr()
+
+    for better in (0, 1):
+        for seed in range(2):
+            file = two / f"seed-{seed}/result.json"
+            result = json.loads(file.read_text())
+            result["metrics"]["valid_loss"] = 1.0 if seed == better else 2.0
+            file.write_text(json.dumps(result))
+        written, said = write(two)
+        assert written == write(two / f"seed-{better}").out
+        assert said == f"{two}/seed-{better}: the best of 2 seeds, valid_loss 1\n"
+    shutil.rmtree(two / "seed-1/checkpoints")
+    (two / "seed-1/result.json").unlink()
+    assert seeds.best(two)[0] == two / "seed-0"
+
+
+@pytest.mark.parametrize("config", ["char_lm", "forecast", "language_detector", "text_classifier"])
+def test_overwrite_starts_anew_and_says_what_was_deleted(trained, config, tmp_path):
+    run = tmp_path / "run"
+    code, _, err = trained(config, run, "--overwrite")  # nothing is there
+    assert code == 0 and "deleted" not in err
+    before = files(run)
+    assert trained(config, run, "--config.seed=1")[0] == 2  # other settings, and nothing happens
+    assert files(run) == before
+    code, _, err = trained(config, run, "--config.seed=1", "--overwrite")
+    assert code == 0 and f"{run}: deleted " in err and "checkpoints" in err and "result.json" in err
+    assert folder.read_config(run).seed == 1
+
+
+def test_overwrite_deletes_nothing_where_the_new_training_cannot_begin(trained, two):
+    before = files(two)
+    for wrong in ("--config.data.min_count=100000", "--config.optimizer.schedule=linear"):
+        assert trained("char_lm", two, "--overwrite", wrong)[0] == 2
+        assert files(two) == before
+
+
+def test_overwrite_of_a_folder_of_seeds_starts_all_anew(trained, two):
+    code, _, err = trained("char_lm", two, "--seeds=1", "--overwrite")
+    assert code == 0 and "deleted seed-0, seed-1, summary.json" in err
+    assert not (two / "seed-1").exists() and (two / "seed-0/result.json").exists()
+
+
+def test_overwrite_never_deletes_what_is_no_run(tmp_path):
+    def refused(path):
+        before = files(tmp_path)
+        with pytest.raises(configs.UserError, match=r"nothing was deleted|is no folder"):
+            overwrite.clear(path)
+        assert files(tmp_path) == before
+
+    mine = tmp_path / "mine"
+    (mine / "plots").mkdir(parents=True)
+    (mine / "plots/a.png").write_text("")
+    refused(mine)  # nothing says that it is a run
+    (mine / "config.json").write_text("{}")
+    (mine / "thesis.tex").write_text("")
+    refused(mine)
+    (mine / "thesis.tex").unlink()
+    (mine / "seed-0").mkdir()
+    (mine / "seed-0/thesis.tex").write_text("")
+    refused(mine)
+    refused(mine / "config.json")
+    (mine / "seed-0/thesis.tex").unlink()
+    held = folder.open_folder(mine)
+    with pytest.raises(configs.UserError, match="another process is training"):
+        overwrite.clear(mine)
+    held.close()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept.txt").write_text("")
+    (mine / "checkpoints").symlink_to(elsewhere)
+    assert "deleted checkpoints, config.json, plots, seed-0" in overwrite.clear(mine)
+    assert (elsewhere / "kept.txt").exists() and overwrite.clear(tmp_path / "none") == ""
