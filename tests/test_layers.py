@@ -16,7 +16,7 @@ LAYERS = [
     {"runs"},
     {"pages", "train"},
     {"bench", "cli", "compare", "key_table", "predict", "report", "reproduce", "sample", "score"}
-    | {"trained"},
+    | {"__main__", "trained", "trainer"},
 ]
 ONLY = {
     "flax": {

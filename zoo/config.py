@@ -11,6 +11,8 @@ import json
 import math
 import os
 import re
+import site
+import sysconfig
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,11 +132,7 @@ def _variants(path, module):
 
 
 def _module(path):
-    file = Path(path)
-    if not file.is_file():
-        near = nearest(file.stem, [p.stem for p in sorted(Path("configs").glob("*.py"))])
-        hint = f"; did you mean configs/{near}.py?" if near else ""
-        raise UserError(f"--config={path}: no such file{hint}")
+    file = _file(path)
     spec = importlib.util.spec_from_file_location(f"zoo_config_{file.stem}", file)
     if spec is None:
         raise UserError(
@@ -144,6 +142,27 @@ def _module(path):
     with _told(path):
         spec.loader.exec_module(module)
     return module
+
+
+def _file(path):
+    """The file of a config: where ``path`` says, or of those that come with the zoo. char_lm is
+    configs/char_lm.py."""
+    file = Path(path)
+    if file.is_file():
+        return file
+    if not file.suffix and len(file.parts) == 1:
+        file = Path("configs", f"{path}.py")
+    roots = [Path(), Path(__file__).parent.parent]
+    roots += [
+        Path(base, "share/lstm-zoo") for base in (sysconfig.get_path("data"), site.getuserbase())
+    ]
+    for root in roots:
+        if (root / file).is_file():
+            return root / file
+    names = {p.stem for root in roots for p in root.glob("configs/*.py")}
+    near = nearest(file.stem, sorted(names))
+    hint = f"; did you mean configs/{near}.py?" if near else ""
+    raise UserError(f"--config={path}: no such file{hint}")
 
 
 @contextmanager

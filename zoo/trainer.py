@@ -1,0 +1,153 @@
+"""Trains what a config describes.
+
+    python train.py --config=configs/NAME.py[:VARIANT] [--config.key=value ...] [--run=FOLDER]
+    python train.py --from=RUN [--config.key=value ...] --run=FOLDER
+
+The same command goes on where it was stopped; a finished run says so, and goes on when it is asked for
+more steps. --from starts a new run with the settings and the parameters of another, on another text.
+With --config=FILE.py, --help lists the keys of that config.
+"""
+
+from absl import flags
+
+from zoo import bounds, cli, config, key_table, tasks
+from zoo.errors import UserError, nearest
+from zoo.runs import folder
+from zoo.terminal import line
+
+MODES = ("train", "eval", "check")
+
+
+def main(argv):
+    values = flags.FlagValues()
+    define = {"flag_values": values}
+    flags.DEFINE_string("run", None, "run folder; runs/NAME[-VARIANT] when left out", **define)
+    flags.DEFINE_enum(
+        "mode", "train", MODES, "train, eval (a run again), check (train nothing)", **define
+    )
+    flags.DEFINE_integer(
+        "seeds", None, "train this many seeds, from 0 on, in seed-0, seed-1, … of the run", **define
+    )
+    flags.DEFINE_boolean(
+        "overwrite",
+        False,
+        "start the run anew: what training has written there is deleted",
+        **define,
+    )
+    flags.DEFINE_string("from", None, "a run to start from: its parameters and, without --config, its "
+                        "settings", **define)  # fmt: skip
+    name, rest = _take("config", argv)
+    start, rest = _take("from", rest)
+    if any(word in ("-h", "-help", "--help") for word in rest):
+        about = key_table.table(config.load(name)) if name else "keys: add --config=configs/NAME.py"
+        cli.parse(values, rest, __doc__)
+        print(f"\n{about}")
+        return 0
+    if not name and not start:
+        raise UserError("--config is missing: --config=configs/NAME.py[:VARIANT]")
+    settings = config.load(name) if name else _again(start)
+    settings.start = start or settings.start
+    _tell_strange_keys(settings, name)
+    _tell_keys(settings, rest, values)
+    rest = config.override(settings, rest, values)
+    cli.parse(values, rest, __doc__)
+    config.settle(settings, rest)
+    _check(values, settings)
+    if not name and not values.run:
+        raise UserError("--run is missing: the folder of the new run")
+    run = folder.path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
+    try:
+        line.show("starting")  # the imports that follow take seconds
+        return _execute(settings, run, config.given(rest), values)
+    finally:
+        line.clear()
+
+
+def _execute(settings, run, given, values):
+    about, count = "", values.seeds or 0
+    if values.mode == "eval":
+        from zoo.runs import seeds
+
+        for each in seeds.runs(run) or [run]:
+            _same(settings, given, folder.read_config(each))
+    elif own := tasks.module(settings.task, "own"):
+        begun = None if values.overwrite else folder.begun(run / "seed-0" if count else run)
+        about = own.settle(settings, given, begun)
+    from zoo.train import command
+
+    return command.execute(settings, run, values.mode, count, about, values.overwrite)
+
+
+def _check(values, settings):
+    """Raises UserError for flags that are out of range or do not go together."""
+    bounds.flag(values, "seeds", 1, 1000)
+    if values.run == "":
+        raise UserError("--run is empty: give a folder, such as runs/mine, or leave it out")
+    if values.overwrite and values.mode != "train":
+        raise UserError(f"--overwrite: not with --mode={values.mode}, which starts no run")
+    if values.seeds and settings.seed and values.mode != "eval":
+        raise UserError(
+            f"--config.seed={settings.seed}: --seeds={values.seeds} trains the seeds from 0 on; leave one "
+            "of them out"
+        )
+
+
+def _tell_strange_keys(settings, name):
+    """Raises UserError for a key that a config file sets and no training reads."""
+    known = config.flatten(tasks.defaults_of(config.choose(settings, "task", tasks.names())))
+    for key in config.flatten(settings):
+        if key not in known:
+            hint = f"; did you mean {near}?" if (near := nearest(key, known)) else ""
+            raise UserError(
+                f"--config={name}: sets {key}, which is no key of the task {settings.task}{hint}"
+            )
+
+
+def _tell_keys(settings, words, values):
+    """Raises UserError for a key of the config that is written as a flag."""
+    known = config.flatten(settings)
+    for word in words[1:]:
+        name, is_given, value = word.lstrip("-").partition("=")
+        if not word.startswith("-") or name in values or not name:
+            continue
+        keys = [key for key in known if f".{key}".endswith(f".{name}")]
+        if keys:
+            said = f"--config.{min(keys, key=len)}{is_given}{value}"
+            raise UserError(f"--{name}: no such flag; did you mean {said}?")
+
+
+def _same(settings, given, begun):
+    """Raises UserError where a key that is given is not as the run has it."""
+    asked, trained = config.flatten(settings), config.flatten(begun)
+    for key in sorted(given):
+        if asked[key] != trained.get(key):
+            raise UserError(
+                f"--config.{key}={asked[key]}: --mode=eval evaluates a run as it was trained, with "
+                f"{trained.get(key)}; leave it out, or train with it"
+            )
+
+
+def _again(run):
+    """The settings of a run, for another one that starts from it."""
+    settings = folder.read_config(folder.path(run))
+    settings.about, settings.results = "", ()
+    if "adapt" in settings:  # what it has is asked for, whatever the new text
+        settings.adapt = False
+    return settings
+
+
+def _take(flag, argv):
+    """The value of a flag, in either way of writing one, and the other arguments."""
+    value, rest, follows = "", [], False
+    for arg in argv:
+        if follows or (arg.lstrip("-").startswith(f"{flag}=") and arg.startswith("-")):
+            value, follows = arg if follows else arg.partition("=")[2], False
+        elif arg in (f"-{flag}", f"--{flag}"):
+            follows = True
+        else:
+            rest.append(arg)
+    return value, rest
+
+
+def _suffix(settings, name):
+    return f"-{settings.variant}" if ":" in name else ""
