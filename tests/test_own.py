@@ -164,7 +164,7 @@ def test_speed_time_and_bounds_make_the_number_of_steps():
             ["optimizer.schedule=plateau"],
             "--config.minutes=0.02: not with --config.optimizer.schedule",
         ),
-        (["kneser_ney=0", "mix=True"], "--config.mix: with an n-gram model"),
+        (["kneser_ney=0", "mix=True"], "--config.mix=True: needs an n-gram model"),
         (["kneser_ney=-2"], "--config.kneser_ney=-2: must be at least -1"),
     ],
 )

@@ -82,12 +82,12 @@ def test_the_last_line_of_a_training_is_short_json_and_result_json_has_all(train
 
 
 def test_check_tells_the_vocabulary_and_the_share_of_unknown_characters(trained, tmp_path):
-    code, out, _ = trained(
-        "char_lm", tmp_path / "run", "--mode=check", "--config.data.min_count=100"
-    )
+    (tmp_path / "own.txt").write_text("ö" + "ab" * 2000)
+    own = f"--config.data.path={tmp_path}/own.txt"
+    code, out, _ = trained("char_lm", tmp_path / "run", "--mode=check", own)
     about = json.loads(out)["data"]
-    assert code == 0 and about["vocabulary"] == 11 and set(about["unknown"]) == {"train", "valid"}
-    assert 0 <= about["unknown"]["train"] < 0.1
+    assert code == 0 and about["vocabulary"] == 3  # a, b, and the unknown one: ö is there once
+    assert about["unknown"] == {"train": 1 / 3600, "valid": 0.0}
     assert not (tmp_path / "run").exists()
 
 

@@ -43,8 +43,10 @@ def clear(path: Path) -> str:
         raise UserError(
             f"--overwrite: nothing was deleted, for {path} is no run; give another --run"
         )
-    locks = [_locked(run) for run in runs]
+    locks = []
     try:
+        for run in runs:
+            locks.append(_locked(run))
         for entry in path.iterdir():
             if entry.name == ".lock":
                 continue
@@ -53,7 +55,9 @@ def clear(path: Path) -> str:
             else:
                 entry.unlink()
     except OSError as error:
-        raise UserError(f"--overwrite: {error.filename}: {error.strerror}") from None
+        raise UserError(
+            f"--overwrite: {error.filename} cannot be deleted: {error.strerror}"
+        ) from None
     finally:
         for lock in locks:
             lock.close()
@@ -75,10 +79,11 @@ def _written(entry):
 
 def _locked(run):
     """The lock of a run folder. Raises UserError where another process trains there."""
+    lock = open(run / ".lock", "a")  # noqa: SIM115 (held until all is deleted)
     try:
-        lock = open(run / ".lock", "a")  # noqa: SIM115 (held until all is deleted)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
+        lock.close()
         raise UserError(
             f"--overwrite: nothing was deleted, for another process is training in {run}"
         ) from None

@@ -25,7 +25,7 @@ import numpy as np
 from zoo import cache
 from zoo.data.errors import DataError
 from zoo.data.files import opened, write_bytes, written
-from zoo.data.text import corpus, stream, tokenizers
+from zoo.data.text import corpus, stream
 from zoo.data.text.stream import Source
 from zoo.data.text.vocabulary import Vocabulary
 
@@ -81,7 +81,7 @@ def measured(
             "symbols": None if kind == "bytes" else symbols,
         }
         _save(file, record)
-    vocabulary = tokenizers.known(_vocabulary(kind, record["symbols"]), min_count)
+    vocabulary = _vocabulary(kind, record["symbols"])
     return Measured(source, content, record["digest"], record["characters"], vocabulary)
 
 

@@ -87,7 +87,7 @@ def make(kind: str, text: str, min_count: int = 1, most: int | None = None) -> T
         raise DataError(f"min_count = {min_count} must be 1 or more occurrences")
     if not text and kind != "bytes":
         raise DataError(f"the training text is empty: no {kind} to make a tokenizer of")
-    return known(KINDS[kind](text, min_count, most), min_count)
+    return KINDS[kind](text, min_count, most)
 
 
 def known(tokenizer: Tokenizer, min_count: int) -> Tokenizer:

@@ -127,7 +127,7 @@ class ClassificationTask(Task):
         """The symbols of the training texts."""
         d = self.config.data
         text = "\n".join(self.prepared(t) for t in self.texts["train"].texts)
-        return tokenizers.make(d.symbols, text, d.min_count, d.most)
+        return tokenizers.known(tokenizers.make(d.symbols, text, d.min_count, d.most), d.min_count)
 
     @property
     def hidden_id(self) -> int:

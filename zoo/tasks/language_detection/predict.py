@@ -28,9 +28,9 @@ def predict(task, params, run: Path, values) -> Iterator[list[dict]]:
     codes, priors = [], None
     if values.languages is not None:
         codes = list(dict.fromkeys(filter(None, values.languages.split(","))))
-        if not codes:
-            raise UserError("--languages is empty: give codes, such as en,fr, or leave it out")
         _check_known("languages", codes, task.codes)
+        if len(codes) < 2:
+            raise UserError(f"--languages={values.languages}: give two or more, such as en,fr")
     if values.priors is not None:
         priors = parse_priors(values.priors, "priors")
         _check_known("priors", priors, task.codes)

@@ -162,6 +162,7 @@ class LanguageModelTask(Task):
             batch = 1 if name or c.data.batches == "windows" else c.batch_size
             sizes = len(tokens["train"]), len(tokens["valid"]), batch, c.data.window
             batches.check_size(*sizes, f"{self._unit}s", name)
+        tokenizers.known(self.vocabulary, c.data.min_count)
         return all_of_them
 
     def _encoded(self):
