@@ -28,6 +28,10 @@ def make(config: ConfigDict) -> Job:
     """The job of a config. Reads the data. Raises UserError for a config out of range and for data that
     cannot be used."""
     task = tasks.make(config)
+    if config.start and not task.starts:
+        raise UserError(
+            f"--config.start={config.start}: a run of the task {config.task!r} starts from no other run"
+        )
     if config.start and not folder.read_result(Path(config.start)):
         raise UserError(
             f"--config.start={config.start}: no finished run is there; give the folder of one"

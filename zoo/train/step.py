@@ -49,10 +49,6 @@ def started(job: Job) -> Any:
     start = job.config.start
     if not start:
         return None
-    if not job.task.starts:
-        raise UserError(
-            f"--config.start={start}: a run of the task {job.config.task!r} starts from no other run"
-        )
     params = load(Path(start), job.config.task).params
     wanted = jax.eval_shape(job.task.init, random.key(0, "init"))
     if jax.tree.map(jnp.shape, params) != jax.tree.map(jnp.shape, wanted):
