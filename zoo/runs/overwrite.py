@@ -9,11 +9,11 @@ from zoo.errors import UserError
 
 # What training and the commands write into a run folder; of --seeds and of stages it has run folders.
 _FILES = re.compile(
-    r"(config|data|result|summary|vocabulary|corpora|openings|alphabet|detector|classes|combination)\.json"
+    r"(config|data|result|summary|vocabulary|corpora|openings|alphabet|detector|classes|combination|history)\.json"
     r"|metrics\.jsonl|(samples|summary|mistakes)\.txt|residuals\.npy|series\.npz|report\.html"
     r"|(predictions|forecast|backtest|generated|confusion(_\w+)?)\.csv"
 )
-_FOLDERS = {"checkpoints", "plots", "windows"}
+_FOLDERS = {"checkpoints", "damaged", "plots", "windows"}
 _RUNS = re.compile(r"seed-\d+|common|generators|classifier")
 _SIGNS = {"config.json", "metrics.jsonl", "result.json", "checkpoints"}  # that a folder is a run
 
