@@ -231,7 +231,7 @@ def test_candidates_follow_from_the_series(tmp_path, values, transforms):
     said = own.settle(c, {"batch_size"})
     assert set(c.ensemble.transforms) == transforms and c.batch_size == 32
     assert len(c.ensemble.transforms) == len(c.ensemble.differences) == len(c.ensemble.lengths)
-    assert f"{c.ensemble.members} networks of {len(c.ensemble.lengths)} kinds" in said
+    assert f"{c.ensemble.members} networks of {len(c.ensemble.lengths)} kind" in said
     assert c.ensemble.members == 4 * len(c.ensemble.lengths)
 
 
