@@ -25,7 +25,7 @@ def test_the_command_zoo_is_each_of_the_commands(capsys, monkeypatch):
     assert train.main is trainer.main
     for name in commands.COMMANDS:
         code, out, _ = zoo(capsys, monkeypatch, name, "--help")
-        assert code == 0 and "--" in out, name
+        assert code == 0 and "flags:" in out, name
     for none in ([], ["--help"]):
         code, out, _ = zoo(capsys, monkeypatch, *none)
         assert code == 0 and all(f"  {name} " in out for name in commands.COMMANDS)

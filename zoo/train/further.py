@@ -38,7 +38,7 @@ def reopen(run: Path, job: Job) -> str:
     Raises UserError for a job that is not longer, and where patience would end it at once.
     """
     result, config = folder.read_result(run), job.config
-    if not result:
+    if not result or not (run / "config.json").is_file():
         return ""
     before, past, done = folder.read_config(run), history(run), result["steps"]
     changed = folder.changed(before, config)

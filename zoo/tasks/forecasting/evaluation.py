@@ -51,7 +51,7 @@ class Backtest(NamedTuple):
         together, so that of the largest counts most: ``of_each`` tells them apart. scaled_mse and
         scaled_mae are of all H steps in units of each series' scale."""
         actual, forecast = (frames.values(self.frame, z) for z in (self.truth, self.z))
-        metrics = self._scores(actual, forecast, self.split)
+        metrics = self.scores_of(actual, forecast, self.split)
         metrics |= self._scaled(self.truth - self.z, self.split)
         if self.source and self.split == "test":
             look_back, skip = self.source
@@ -125,7 +125,7 @@ class Backtest(NamedTuple):
         metrics: dict[str, float] = {}
         actual = frames.values(self.frame, self.truth)
         for name, forecast in forecasts.items():
-            values = self._scores(actual, forecast, name)
+            values = self.scores_of(actual, forecast, name)
             metrics |= {k: v for k, v in values.items() if "_rmse" in k or "_mase" in k}
             if not self.frame.logs:
                 metrics |= self._scaled(actual - forecast, name)
@@ -139,11 +139,12 @@ class Backtest(NamedTuple):
             mine, found = self.origins[:, 0] == i, {}
             part = self._replace(origins=self.origins[mine])
             for name, forecast in ({self.split: own} | baselines).items():
-                found |= part._scores(actual[mine], forecast[mine], name)
+                found |= part.scores_of(actual[mine], forecast[mine], name)
             each.append(found)
         return each
 
-    def _scores(self, actual, forecast, name):
+    def scores_of(self, actual: np.ndarray, forecast: np.ndarray, name: str) -> dict[str, float]:
+        """Those of any forecast (n, H) of ``actual``, as metrics that begin with ``name``."""
         parts = [("", actual[:, :1], forecast[:, :1])]
         whole = np.isfinite(actual).all(axis=1)
         if actual.shape[1] > 1 and whole.any():
