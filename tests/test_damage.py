@@ -293,7 +293,7 @@ CASES = {
     ),
     "samples a pipe": Case(unfinished(is_pipe("samples.txt")), "", "", "not finished", ""),
     "checkpoints a file": Case(
-        unfinished(is_file("checkpoints")), "move it away", "move it away", "not finished", ""
+        unfinished(is_file("checkpoints")), "move it away", "move it away", "move it away", ""
     ),
     "checkpoints gone": Case(gone("checkpoints"), "", "holds no checkpoint", "delete", ""),
     "a step copied under a later number": Case(

@@ -109,7 +109,12 @@ def test_an_ensemble_goes_through_the_commands(tmp_path, capsys):
     assert cli.run(sample.main, ["sample", f"--run={run}", "--length=20", "--num=2"]) == 0
     assert len(capsys.readouterr().out) > 40
     argv[1] = f"--config={ROOT / 'configs/window_lm.py'}"
-    assert cli.run(train.main, [*argv[:2], f"--run={tmp_path / 'windows'}", "--config.model.ensemble=2"]) == 2
+    assert (
+        cli.run(
+            train.main, [*argv[:2], f"--run={tmp_path / 'windows'}", "--config.model.ensemble=2"]
+        )
+        == 2
+    )
     assert (
         "--config.model.ensemble: not with --config.data.batches=windows" in capsys.readouterr().err
     )

@@ -1,5 +1,6 @@
 """The zoo without its checkout: one command, and the configs that come with it."""
 
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -18,7 +19,11 @@ ROOT = Path(__file__).parent.parent
 
 def zoo(capsys, monkeypatch, *argv):
     monkeypatch.setattr(sys, "argv", ["zoo", *argv])
-    return commands.main(), *capsys.readouterr()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        return commands.main(), *capsys.readouterr()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_command_zoo_is_each_of_the_commands(capsys, monkeypatch):

@@ -1,11 +1,9 @@
 """One command for all: zoo train, zoo sample, ..., which are python train.py, python -m zoo.sample, ..."""
 
+import importlib
+import sys
+
 from zoo import interrupt
-
-interrupt.prepare()  # first of all: what is imported later takes seconds
-
-import importlib  # noqa: E402
-import sys  # noqa: E402
 
 COMMANDS = {
     "train": ("trainer", "trains what a config describes, such as configs/char_lm.py"),
@@ -21,6 +19,7 @@ COMMANDS = {
 
 def main() -> int:
     """Runs the command that the first argument names, with the others."""
+    interrupt.prepare()  # first of all: what is imported below takes seconds
     name, *rest = sys.argv[1:] or ["--help"]
     from zoo import cli
     from zoo.errors import nearest
