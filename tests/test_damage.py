@@ -437,7 +437,10 @@ FORECASTS = {
         put("config.json", model__hidden=-1),
         "config.json is damaged",
     ),
-    "config of a wider model": (put("config.json", model__hidden=9), "no checkpoint there is whole"),
+    "config of a wider model": (
+        put("config.json", model__hidden=9),
+        "no checkpoint there is whole",
+    ),
     "series gone": (gone("series.npz"), "series.npz"),
     "series empty": (write("series.npz", b""), "series.npz"),
     "series no archive": (write("series.npz", b"abc" * 99), "series.npz"),
