@@ -1,8 +1,12 @@
 """Trainings that fail: full disks, losses that run away, seeds of which one fails."""
 
+import asyncio
+import gc
 import json
 import resource
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,6 +90,21 @@ def test_a_full_disk_at_a_checkpoint_is_one_line_and_costs_nothing(
     assert trained() == 0
     assert sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir()) == ["4", "6"]
     assert digest(tmp_path / "run") == digest(tmp_path / "whole")
+
+
+def test_what_a_failed_save_leaves_behind_is_quiet(tmp_path, caplog, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with Checkpoints(tmp_path / "checkpoints"):
+        loop = asyncio.new_event_loop()
+        left = loop.create_future()
+        left.set_exception(OSError(28, "No space left on device"))
+        del left
+        gc.collect()
+        loop.close()
+        for error in (RuntimeError("Event loop is closed"), ValueError("of others")):
+            sys.unraisablehook(SimpleNamespace(exc_value=error))
+    assert caplog.records == [] and [str(x.exc_value) for x in told] == ["of others"]
 
 
 def test_a_full_disk_at_a_log_is_one_line(tmp_path, monkeypatch):

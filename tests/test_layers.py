@@ -92,7 +92,8 @@ def test_no_file_is_longer_than_500_lines():
 
 
 def test_no_private_member_of_another_package_is_read():
-    public = {"_replace", "_asdict", "_fields", "_make", "_exit"}  # of a NamedTuple, and of os
+    public = {"_replace", "_asdict", "_fields", "_make"}  # of a NamedTuple
+    public |= {"_exit"}  # of os, which documents it
     for file in (ROOT / "zoo").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr.startswith("_"):

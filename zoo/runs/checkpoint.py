@@ -263,7 +263,8 @@ def _system_error(error):
 def _quiet():
     """Where something fails, Orbax and TensorStore leave threads behind that go on to complain, each with
     a traceback. What failed is told by the error itself."""
-    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if getattr(sys.unraisablehook, "of_zoo", False):
         return
     before = sys.unraisablehook
