@@ -5,6 +5,8 @@ A new cell is one function and one row of CELLS.
 
 from functools import partial
 
+from jax.export import register_namedtuple_serialization
+
 from zoo.cells.cell import Carry, Cell, Params, step
 from zoo.cells.gru import GRUCarry, GRUParams, gru
 from zoo.cells.lstm import LSTMCarry, LSTMParams, lstm
@@ -16,6 +18,9 @@ CELLS = {
     "gru": gru,
     "rnn": rnn,
 }
+
+for _named in (LSTMParams, LSTMCarry, GRUParams, GRUCarry, RNNParams, RNNCarry):
+    register_namedtuple_serialization(_named, serialized_name=f"zoo.cells.{_named.__name__}")
 
 __all__ = [
     "CELLS",

@@ -20,6 +20,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import glorot_uniform, orthogonal
 
+from zoo.cells.carry import carry_like
+
 Params = Any
 Carry = Any
 
@@ -50,9 +52,40 @@ def step(cell: Cell, params: Params, carry: Carry, x: Array) -> tuple[Carry, Arr
 
     Equal to one step of ``unroll``; meant for a hand-written ``lax.scan`` and for sampling.
     """
-    gx = jax.tree.map(lambda a: a[0], cell.inputs(params, x[None]))
+    x = jnp.asarray(x)
+    if x.ndim != 2:
+        raise ValueError(f"x must be (B, D), one step of a batch; got shape {x.shape}")
+    carry = carry_like(cell, params, carry, x.shape[0])
+    dtype = carry.h.dtype
+    gx = jax.tree.map(lambda a: a[0], input_share(cell, params, x[None], dtype))
+    gh = product(carry.h, cell.recurrent(params), dtype)
     gates = jax.vmap(cell.gates, in_axes=(None, 0, 0, 0))
-    return gates(params, carry, gx, carry.h @ cell.recurrent(params))
+    return gates(cast(params, dtype), carry, gx, gh)
+
+
+def product(a, w, dtype):
+    """a @ w, multiplied in the type of the weights w and added up in ``dtype``."""
+    if a.dtype == w.dtype == dtype:
+        return a @ w
+    return jnp.matmul(a.astype(w.dtype), w, preferred_element_type=dtype)
+
+
+def input_share(cell, params, xs, dtype, product=product):
+    """gx of ``dtype``, the type of the carry, of inputs and weights of any floating-point type."""
+    if cell.inputs is affine_inputs and {xs.dtype, params.w_x.dtype} != {dtype}:
+        return product(xs, params.w_x, dtype) + params.b.astype(dtype)[None, None]
+    return cast(cell.inputs(params, cast(xs, cell.recurrent(params).dtype)), dtype)
+
+
+def cast(tree, dtype):
+    """The tree with its floating-point arrays in ``dtype``."""
+
+    def one(a):
+        return (
+            a if a.dtype == dtype or not jnp.issubdtype(a.dtype, jnp.floating) else a.astype(dtype)
+        )
+
+    return jax.tree.map(one, tree)
 
 
 def affine_inputs(params, xs):

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import Literal
 
-from zoo.cells.cell import affine_inputs
+from zoo.cells.cell import affine_inputs, cast, input_share, product
 from zoo.unroll.steps import at, put, restart, selected, varying
 
 _BLOCK = 512
@@ -44,25 +44,27 @@ _GIVEN = _Products(lambda x, h: (h,), lambda x, z: (x, z[0]))
 
 def run(cell, reverse, params, xs, carry, mask, resets):
     """``unroll`` of xs (T, B, D), carry (B, ·), mask and resets (T, B) or None."""
-    w_h = cell.recurrent(params)
+    w_h, dtype = cell.recurrent(params), carry.h.dtype
     if cell.inputs is not affine_inputs:
         products, matrices, b = _GIVEN, (w_h,), None
-        xs = cell.inputs(params, xs)
+        xs = input_share(cell, params, xs, dtype)
     elif reads_the_sum(cell, params, carry):
         products, matrices, b = _SUM, (jnp.concatenate([params.w_x, w_h]),), params.b
     else:
         products, matrices, b = _APART, (params.w_x, w_h), params.b
+    if b is not None:
+        xs, b = cast(xs, w_h.dtype), cast(b, dtype)
     xs, carry = jax.tree.map(_turn, (xs, carry))
+    params = cast(params, dtype)  # from here on read by the gates alone
     last, ys = _loop(cell, products, reverse, params, matrices, b, xs, carry, mask, resets)
-    return jax.tree.map(_turn, last), _turn(ys)
+    return jax.tree.map(_turn, (last, ys))
 
 
 def reads_the_sum(cell, params, carry) -> bool:
     """Whether the gates read gx + gh, and neither of them alone: their jaxpr tells."""
     one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), carry)
-    w_h = cell.recurrent(params)
-    g = jax.ShapeDtypeStruct(w_h.shape[1:], w_h.dtype)
-    jaxpr = jax.make_jaxpr(cell.gates)(params, one, g, g).jaxpr
+    g = jax.ShapeDtypeStruct(cell.recurrent(params).shape[1:], carry.h.dtype)
+    jaxpr = jax.make_jaxpr(cell.gates)(cast(params, carry.h.dtype), one, g, g).jaxpr
     pair = set(jaxpr.invars[-2:])
     read = [{v for v in eqn.invars if not isinstance(v, Literal)} for eqn in jaxpr.eqns]
     read = [
@@ -97,7 +99,8 @@ def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, re
     def one(carry, t):
         carry = restart(carry, at(resets, t), column=True)
         x = at(xs, t)
-        z = [w @ a for w, a in zip(matrices, products.operands(x, carry.h), strict=True)]
+        operands = products.operands(x, carry.h.astype(matrices[0].dtype))
+        z = [product(w, a, carry.h.dtype) for w, a in zip(matrices, operands, strict=True)]
         if b is not None:
             z[0] += b[:, None]
         return *gated(wide, carry, x, z, at(mask, t)), (carry, z)
@@ -118,7 +121,7 @@ def _backward(cell, products, reverse, kept, cotangents):
     params, matrices, b, xs, mask, resets, (carries, zs) = kept
     # Where the outputs are not read, XLA would write these zeros anew in every block.
     d_last, d_ys = lax.optimization_barrier(cotangents)
-    T, H, B = carries.h.shape
+    (T, H, B), dtype = carries.h.shape, carries.h.dtype
     wide, gated = _wide(params, at(carries, 0)), partial(_gated, cell, products, params)
 
     def step(t, j, d_carry, d_wide, dzs):
@@ -132,10 +135,13 @@ def _backward(cell, products, reverse, kept, cotangents):
         d_wide_t, d_carry, d_x, d_parts = vjp((d_carry, at(d_ys, t)))
         dzs = [_put_parts(a, p, j) for a, p in zip(dzs, d_parts, strict=True)]
         dz = at(dzs, j)
-        _, vjp = jax.vjp(products.operands, x, carry.h)
-        d_x_too, d_h = vjp(tuple(w @ d for w, d in zip(matrices, dz, strict=True)))
+        _, vjp = jax.vjp(products.operands, cast(x, dtype), carry.h)
+        d_operands = [
+            product(w, d.astype(w.dtype), dtype) for w, d in zip(matrices, dz, strict=True)
+        ]
+        d_x_too, d_h = vjp(tuple(d_operands))
         # What is not read gets constant zeros here; XLA drops these additions.
-        d_x = jax.tree.map(jnp.add, d_x, d_x_too)
+        d_x = jax.tree.map(lambda a, b: a + b.astype(a.dtype), d_x, d_x_too)
         d_wide = jax.tree.map(jnp.add, d_wide, d_wide_t)
         d_carry = d_carry._replace(h=d_carry.h + d_h)
         return restart(d_carry, at(resets, t), column=True), d_wide, d_x, dzs
@@ -153,10 +159,11 @@ def _backward(cell, products, reverse, kept, cotangents):
         *state, dzs = lax.fori_loop(0, size, body, tuple(state))
         at_once = partial(lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
         x, h = jax.tree.map(at_once, (xs, carries.h))
+        h = h.astype(matrices[0].dtype)
         operands = jax.tree.map(_flat, jax.vmap(products.operands)(x, h))
         dz = [_flat(a[:size]) for a in dzs]
         dw = [
-            a + jnp.dot(o, d.T, preferred_element_type=a.dtype)
+            a + jnp.dot(o, d.T.astype(o.dtype), preferred_element_type=a.dtype)
             for a, d, o in zip(dw, dz, operands, strict=True)
         ]
         if b is not None:
@@ -167,7 +174,7 @@ def _backward(cell, products, reverse, kept, cotangents):
 
     size = min(T, max(1, _BLOCK // B))
     count, rest = divmod(T, size)
-    exact = jnp.float32 if carries.h.dtype.itemsize < 4 else carries.h.dtype
+    exact = jnp.float32 if dtype.itemsize < 4 else dtype
     dw = [jnp.zeros(w.shape, exact) for w in matrices]
     db = () if b is None else jnp.zeros(b.shape, exact)
     # Not in the place of z: XLA may copy all of z at every step then, so that nothing is read too late.

@@ -20,4 +20,5 @@ LAYOUTS = ("rows", "columns")
 
 def fastest(T: int, B: int) -> str:
     """The layout for T steps of B sequences on JAX's default platform."""
-    return "columns" if jax.default_backend() == "cpu" and T > 4 and B >= 8 else "rows"
+    known = isinstance(T, int) and isinstance(B, int)  # not so in ``jax.export`` for any T and B
+    return "columns" if known and jax.default_backend() == "cpu" and T > 4 and B >= 8 else "rows"

@@ -1,11 +1,17 @@
 """One cell over time, with lengths, resets, and either direction."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import Array
 
 from zoo.cells import Carry, Cell, Params
-from zoo.unroll import columns, rows, segments
+from zoo.cells.cell import cast, input_share
+from zoo.unroll import arguments, columns, explicit, rows, segments
 from zoo.unroll import layout as layouts
+from zoo.unroll.reverse import reverse_only
 from zoo.unroll.steps import varying
 
 GRADIENTS = ("custom", "segments", "plain")
@@ -22,10 +28,12 @@ def unroll(
     reverse: bool = False,
     gradient: str = "custom",
     layout: str | None = None,
-) -> tuple[Carry, Array]:
-    """Runs a cell over time: xs (T, B, D) -> (last carry, ys (T, B, H)).
+    return_carries: bool = False,
+) -> tuple[Carry, Array] | tuple[Carry, Array, Carry]:
+    """Runs a cell over time: xs (T, B, D) -> (last carry, ys (T, B, H)), or (last carry, ys, carries).
 
-    carry:    the state before the first step; the cell's zeros when None.
+    carry:    the state before the first step, in the cell's own type or as a plain tuple, such as (h, c);
+              the cell's own beginning, zeros for most, when None.
     lengths:  (B,) ints in [0, T]. A padded step keeps the carry and puts out zeros, so the carry that
               comes back is that of each sequence's own end; a length of 0 gives back the initial carry.
     resets:   (T, B) booleans; True zeroes the carry before that step is taken, in the order of taking.
@@ -35,63 +43,95 @@ def unroll(
               2 sqrt(T) steps instead of T, and takes a third more time), or "plain" (any mode, JAX's own
               gradient of the scan, in rows).
     layout:   of the loop's own arrays, "rows" (B, ·) or "columns" (·, B); the faster one when None.
+    return_carries: the carry after each step too, a carry of (T, B, ·) arrays.
+
+    Products are made in the type of the weights; they are added up, and everything else is computed, in the
+    type of the carry. So with bfloat16 weights, a float32 carry is mixed precision. Without a carry it is
+    the wider type of xs and weights.
+
+    Over a mesh, explicit axes or automatic ones, ys are sharded over the batch as xs are.
 
     Raises ValueError for arrays whose shapes or types do not fit together, an unknown gradient or layout,
-    and columns of no steps or with the plain gradient.
+    columns of no steps or with the plain gradient, and carries of a cell with its own ``scan``.
     """
-    T, B = checked(xs, lengths, resets)
-    _check_way(gradient, layout, xs)
+    xs, lengths, resets = arguments.arrays(xs, lengths, resets)
+    _check_way(cell, gradient, layout, xs, reverse, return_carries)
+    carry, dtype = arguments.cell_and_carry(cell, params, xs, carry)
+    way = partial(_over_time, cell, dtype, reverse, gradient, layout, return_carries)
+    last, ys, carries = explicit.run(way, params, xs, carry, lengths, resets)
+    return (last, ys, carries) if return_carries else (last, ys)
+
+
+def _over_time(
+    cell, dtype, reverse, gradient, layout, return_carries, params, xs, carry, lengths, resets
+):
+    """(last carry, ys, carries or None)."""
+    T, B, _ = xs.shape
     if carry is None:
-        carry = cell.carry(params, B)
-    if xs.dtype.itemsize > carry.h.dtype.itemsize and jnp.issubdtype(xs.dtype, jnp.floating):
-        raise ValueError(
-            f"{xs.dtype} inputs need a carry of as many bits; got {carry.h.dtype}: cast one of them"
-        )
-    mask = None if lengths is None else steps_within(T, lengths)
-    resets = None if resets is None else resets.astype(bool)
+        carry = cast(cell.carry(params, B), dtype)
+    if cell.scan is None:
+        arguments.check_step(cell, params, xs, carry)
+    mask = None if lengths is None else arguments.steps_within(T, lengths)
     if mask is not None and resets is not None:
         resets &= mask  # a padded step is never taken, so neither is its reset
     params, carry = varying((params, carry), like=(xs, params, carry, mask, resets))
+    if gradient != "plain" and cell.scan is None:
+        params, xs, carry = reverse_only((params, xs, carry))
+    one = _keeping(cell) if return_carries else cell
 
     def loop(params, xs, carry, mask, resets):
         if cell.scan is not None:
-            return cell.scan(params, cell.inputs(params, xs), carry, mask, resets, reverse)
-        if gradient != "plain" and (layout or layouts.fastest(len(xs), B)) == "columns":
-            return columns.run(cell, reverse, params, xs, carry, mask, resets)
-        gx, w_h = cell.inputs(params, xs), cell.recurrent(params)
-        by_rows = rows.plain if gradient == "plain" else rows.custom
-        return by_rows(cell, reverse, params, w_h, gx, carry, mask, resets)
+            gx = input_share(cell, params, xs, dtype)
+            return cell.scan(params, gx, carry, mask, resets, reverse)
+        if gradient != "plain" and (layout or layouts.fastest(xs.shape[0], B)) == "columns":
+            return columns.run(one, reverse, params, xs, carry, mask, resets)
+        by_rows, times = rows.WAYS[gradient == "plain"]
+        gx, w_h = input_share(cell, params, xs, dtype, times), cell.recurrent(params)
+        return by_rows(one, reverse, cast(params, dtype), w_h, gx, carry, mask, resets)
 
     if gradient == "segments" and T:
-        return segments.run(loop, reverse, params, xs, carry, mask, resets)
-    return loop(params, xs, carry, mask, resets)
+        last, ys = segments.run(loop, reverse, params, xs, carry, mask, resets)
+    else:
+        last, ys = loop(params, xs, carry, mask, resets)
+    if not return_carries:
+        return last, ys, None
+    ys, carries = ys
+    if mask is not None:
+        carries = jax.tree.map(partial(_kept, mask), carries, carry if reverse else last)
+    return last, ys, carries
 
 
-def _check_way(gradient, layout, xs):
+def _keeping(cell):
+    """The cell with its new carry as a second output."""
+
+    def gates(params, carry, gx, gh):
+        carry, y = cell.gates(params, carry, gx, gh)
+        return carry, (y, carry)
+
+    return cell._replace(gates=gates)
+
+
+def _kept(mask, each, other):
+    """each (T, B, ·), and other (B, ·) in the padding."""
+    return jnp.where(mask.reshape(*mask.shape, *(1,) * (other.ndim - 1)), each, other[None])
+
+
+def _check_way(cell, gradient, layout, xs, reverse, return_carries):
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient must be one of {', '.join(GRADIENTS)}; got {gradient!r}")
     if layout not in (None, *layouts.LAYOUTS):
         raise ValueError(f"layout must be 'rows', 'columns' or None; got {layout!r}")
+    for name, flag in (("reverse", reverse), ("return_carries", return_carries)):
+        if not isinstance(flag, bool | int | np.bool_):
+            raise ValueError(f"{name} must be True or False; got {flag!r}")
     if layout == "columns" and gradient == "plain":
         raise ValueError("columns have no plain gradient: leave the layout out, or the gradient")
-    if layout == "columns" and not len(xs):
-        raise ValueError(f"columns need at least one step; xs have shape {xs.shape}")
-
-
-def checked(xs, lengths, resets):
-    """(T, B), once the shapes fit together."""
-    if xs.ndim != 3:
-        raise ValueError(f"xs must be (T, B, D), time first; got shape {xs.shape}")
-    T, B, _ = xs.shape
-    if lengths is not None and lengths.shape != (B,):
-        raise ValueError(f"lengths must be ({B},) for xs of shape {xs.shape}; got {lengths.shape}")
-    if resets is not None and resets.shape != (T, B):
+    if layout == "columns" and not all(xs.shape[:2]):
         raise ValueError(
-            f"resets must be ({T}, {B}) for xs of shape {xs.shape}; got {resets.shape}"
+            f"columns need at least one step and one sequence; xs have shape {xs.shape}"
         )
-    return T, B
-
-
-def steps_within(T, lengths):
-    """(T, B), True where a step lies within its sequence; in any integer type, for strict promotion."""
-    return lax.broadcasted_iota(jnp.int32, (T, len(lengths)), 0) < lengths.astype(jnp.int32)[None]
+    known = all(isinstance(n, int) for n in xs.shape[:2])
+    if not known and (layout == "columns" or gradient == "segments"):
+        raise ValueError(f"xs of any size {xs.shape} need rows and the custom or plain gradient")
+    if return_carries and isinstance(cell, Cell) and cell.scan is not None:
+        raise ValueError("a cell with its own scan gives no carries: leave return_carries out")

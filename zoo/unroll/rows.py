@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from zoo.cells.cell import product
 from zoo.unroll.steps import restart, selected, short, varying
 
 
@@ -28,14 +29,16 @@ def _gated(cell, params, carry, gx, gh, mask):
 
 
 def _scan(body, carry, each, reverse):
-    return lax.scan(body, carry, each, reverse=reverse, unroll=short(len(jax.tree.leaves(each)[0])))
+    return lax.scan(
+        body, carry, each, reverse=reverse, unroll=short(jax.tree.leaves(each)[0].shape[0])
+    )
 
 
 def plain(cell, reverse, params, w_h, gx, carry, mask, resets):
     def body(carry, each):
         gx, mask, reset = each
         carry = restart(carry, reset)
-        return _gated(cell, params, carry, gx, carry.h @ w_h, mask)
+        return _gated(cell, params, carry, gx, product(carry.h, w_h, carry.h.dtype), mask)
 
     return _scan(body, carry, (gx, mask, resets), reverse)
 
@@ -49,7 +52,7 @@ def _forward(cell, reverse, params, w_h, gx, carry, mask, resets):
     def body(carry, each):
         gx, mask, reset = each
         carry = restart(carry, reset)
-        gh = carry.h @ w_h
+        gh = product(carry.h, w_h, carry.h.dtype)
         new, y = _gated(cell, params, carry, gx, gh, mask)
         return new, (y, carry, gh)
 
@@ -72,7 +75,7 @@ def _backward(cell, reverse, kept, cotangents):
 
         _, vjp = jax.vjp(gates, params, carry, gx, gh)
         d_params_t, d_carry, d_gx, d_gh = vjp((d_carry, d_y))
-        d_carry = d_carry._replace(h=d_carry.h + d_gh @ w_h_t)
+        d_carry = d_carry._replace(h=d_carry.h + product(d_gh, w_h_t, d_gh.dtype))
         # Parameters that the gates do not read get constant zeros here; XLA drops those additions.
         d_params = jax.tree.map(jnp.add, d_params, d_params_t)
         return (restart(d_carry, reset), d_params), (d_gx, d_gh)
@@ -80,8 +83,32 @@ def _backward(cell, reverse, kept, cotangents):
     zeros = varying(jax.tree.map(jnp.zeros_like, params), like=params)
     each = (carries, gx, gh, mask, resets, d_ys)
     (d_carry, d_params), (d_gx, d_gh) = _scan(body, (d_last, zeros), each, not reverse)
-    d_w_h = jnp.einsum("tbh,tbg->hg", carries.h, d_gh)
-    return d_params, d_w_h, d_gx, d_carry, None, None
+    h, d, exact = carries.h.astype(w_h.dtype), d_gh.astype(w_h.dtype), d_gh.dtype
+    d_w_h = jnp.einsum("tbh,tbg->hg", h, d, preferred_element_type=exact)
+    return d_params, d_w_h.astype(w_h.dtype), d_gx, d_carry, None, None
 
 
 custom.defvjp(_forward, _backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _product(xs, w, dtype):
+    """``product`` of xs (T, B, D) in mixed precision, whose gradients are such products too: JAX's own
+    would be of float32."""
+    return product(xs, w, dtype)
+
+
+def _product_forward(xs, w, dtype):
+    return product(xs, w, dtype), (xs, w)
+
+
+def _product_backward(dtype, kept, d):
+    xs, w = kept
+    d = d.astype(w.dtype)
+    d_w = jnp.einsum("tbd,tbg->dg", xs.astype(w.dtype), d, preferred_element_type=dtype)
+    return product(d, w.T, dtype).astype(xs.dtype), d_w.astype(w.dtype)
+
+
+_product.defvjp(_product_forward, _product_backward)
+
+WAYS = (custom, _product), (plain, product)

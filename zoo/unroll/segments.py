@@ -27,7 +27,7 @@ def run(loop, reverse, params, xs, carry, mask, resets):
 
     def segments(carry):
         carry, ys = lax.scan(segment, carry, jax.tree.map(cut, each), reverse=reverse)
-        return carry, ys.reshape(whole, *ys.shape[2:])
+        return carry, jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), ys)
 
     def remainder(carry):
         return segment(carry, jax.tree.map(lambda a: a[whole:], each))
@@ -41,4 +41,4 @@ def run(loop, reverse, params, xs, carry, mask, resets):
     else:
         carry, ys = segments(carry)
         carry, end = remainder(carry)
-    return carry, jnp.concatenate([ys, end])
+    return carry, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), ys, end)

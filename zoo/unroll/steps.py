@@ -23,7 +23,7 @@ def varying(tree, like):
 
 def short(n) -> bool:
     """Whether n steps are written out: XLA's loop costs more than what is in them."""
-    return n <= _SHORT
+    return isinstance(n, int) and n <= _SHORT
 
 
 def at(tree, t):
@@ -50,7 +50,7 @@ def selected(mask, new, y, carry, column=False):
     if mask is None:
         return new, y
     new = jax.tree.map(lambda a, b: jnp.where(_along(mask, a, column), a, b), new, carry)
-    return new, jnp.where(_along(mask, y, column), y, jnp.zeros_like(y))
+    return new, jax.tree.map(lambda a: jnp.where(_along(mask, a, column), a, jnp.zeros_like(a)), y)
 
 
 def _along(flags, like, column):

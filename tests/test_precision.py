@@ -1,0 +1,104 @@
+"""Mixed precision: weights and products in bfloat16, the carry, the gates and all sums in float32."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from reference import assert_trees_close, jit, problem
+
+from zoo.cells import step
+from zoo.cells.cell import cast
+from zoo.unroll import stack, unroll
+from zoo.unroll.layout import LAYOUTS
+
+T, B, D, H = 50, 4, 8, 32
+NAMES = ["lstm", "gru", "rnn"]
+WAYS = [{"layout": name} for name in LAYOUTS] + [{"gradient": g} for g in ("segments", "plain")]
+HALF = jnp.bfloat16
+
+
+def loss(cell, params, xs, carry, **options):
+    last, ys = unroll(cell, params, xs, carry, **options)
+    return (ys**2).mean() + (last.h**2).mean(), (last, ys)
+
+
+def gradients(cell, **options):
+    return jax.grad(partial(loss, cell, **options), argnums=(0, 1, 2), has_aux=True)
+
+
+def error(got, want):
+    """The largest error of each array over its largest value; the largest of those."""
+    pairs = zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True)
+    return max(np.abs(np.float64(a) - np.float64(b)).max() / np.abs(b).max() for a, b in pairs)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_mixed_precision_over_50_steps_is_within_two_percent_of_float32(name, way):
+    """Four percent for the plain gradient: JAX adds that of the weights up in bfloat16."""
+    cell, params, xs, carry = problem(name, T=T, B=B, D=D, H=H)
+    params = params._replace(w_h=params.w_h / 3)
+    want, (last, ys) = jit(gradients(cell))(params, xs, carry)
+    grads, out = jit(gradients(cell, **way))(cast(params, HALF), xs, carry)
+    assert {a.dtype for a in jax.tree.leaves((out, grads[1:]))} == {jnp.dtype("float32")}
+    assert {a.dtype for a in grads[0]} == {jnp.dtype(HALF)}
+    assert error(out, (last, ys)) < 0.02
+    assert error(grads, want) < (0.04 if way == {"gradient": "plain"} else 0.02)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_products_are_of_bfloat16_and_everything_else_of_float32(layout):
+    cell, params, xs, carry = problem("lstm")
+    run = jit(gradients(cell, layout=layout))
+    program = run.lower(cast(params, HALF), xs, carry).as_text()
+    products = [line for line in program.splitlines() if "dot_general" in line]
+    matrices = [line for line in products if "tensor<18xf32>)" not in line]  # the bias: a sum
+    assert matrices
+    for line in matrices:
+        types = line.rpartition(" : ")[2]
+        assert "xbf16>, tensor" in types and types.endswith("xf32>"), line
+    tanh = [line for line in program.splitlines() if "stablehlo.tanh" in line]
+    assert tanh and all("xf32>" in line for line in tanh)
+
+
+def test_a_float32_carry_remembers_what_a_bfloat16_one_forgets():
+    """600 small additions to c: below half a unit of its last place, bfloat16 adds nothing."""
+    cell, params, _, _ = problem("lstm", D=1, H=1)
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    # i open, f open, o open, and g = 0.0009
+    params = zeros._replace(b=jnp.array([9.0, 30.0, 0.0009, 9.0]))
+    xs = jnp.zeros((600, 1, 1))
+    exact = unroll(cell, params, xs)[0].c
+    mixed = unroll(cell, cast(params, HALF), xs)[0].c
+    half = unroll(cell, *cast((params, xs), HALF))[0].c
+    np.testing.assert_allclose(mixed, exact, rtol=0.01)
+    assert half.item() < 0.6 * exact.item()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_a_carry_the_results_have_the_wider_type_of_inputs_and_weights(name):
+    cell, params, xs, carry = problem(name)
+    half, zeros = cast(params, HALF), jax.tree.map(jnp.zeros_like, carry)
+    got = jit(partial(unroll, cell))(half, xs)
+    assert_trees_close(got, jit(partial(unroll, cell))(half, xs, zeros), rtol=0)
+    got = jax.eval_shape(partial(unroll, cell), params, cast(xs, HALF))
+    assert {a.dtype for a in jax.tree.leaves(got)} == {jnp.dtype("float32")}
+    got = jax.eval_shape(lambda *a: stack(cell, *a), [half], xs)
+    assert {a.dtype for a in jax.tree.leaves(got)} == {jnp.dtype("float32")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_step_in_mixed_precision_equals_a_step_of_unroll(name):
+    cell, params, xs, carry = problem(name)
+    half = cast(params, HALF)
+    last, ys = jit(partial(unroll, cell))(half, xs[:1], carry)
+    assert_trees_close(jit(partial(step, cell))(half, carry, xs[0]), (last, ys[0]), rtol=1e-6)
+
+
+def test_master_weights_in_float32_get_float32_gradients():
+    cell, params, xs, _ = problem("gru")
+    grads = jit(jax.grad(lambda p: unroll(cell, cast(p, HALF), xs)[1].sum()))(params)
+    assert {a.dtype for a in grads} == {jnp.dtype("float32")}
+    assert error(grads, jit(jax.grad(lambda p: unroll(cell, p, xs)[1].sum()))(params)) < 0.03
