@@ -322,7 +322,7 @@ def test_mistakes_are_told(tmp_path, capsys):
         return line
 
     assert "ensemble.combine=best" in error("ensemble.combine=best")
-    assert "each none or log" in error("ensemble.transforms=('root',)")
+    assert "each must be none or log" in error("ensemble.transforms=('root',)")
     differences = "ensemble.differences=((1,),(2,),(3,))"
     assert "needs two members or more of each of 3 view(s)" in error(
         "ensemble.members=3", differences
