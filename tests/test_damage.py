@@ -56,11 +56,7 @@ def call(command, run, text):
     if command == "sample":
         return cli.run(sample.main, ["sample", f"--run={run}", "--length=3"])
     if command == "score":
-        return cli.run(
-            score.main, ["score", f"--run={run}", f"--input={ROOT}/tests/old_runs/line.txt"]
-        )
-    if command == "predict":
-        return cli.run(predict.main, ["predict", f"--run={run}"])
+        return cli.run(score.main, ["score", f"--run={run}", f"--input={text}", "--whole"])
     return cli.run(report.main, ["report", str(run)])
 
 
@@ -363,14 +359,14 @@ def test_damage_is_told_in_one_line_or_mended_and_nothing_is_lost(
     whole, text, tmp_path, capsys, name
 ):
     case, good = CASES[name], json.loads((whole / "result.json").read_text())
-    for command in ("eval", "sample", "report", "train"):
+    for command in ("eval", "sample", "score", "report", "train"):
         run = tmp_path / command / "run"
         shutil.copytree(whole, run)
         case.damage(run)
         before = files(run)
         code = call(command, run, text)
         told = [x for x in capsys.readouterr().err.splitlines() if not PROGRESS.search(x)]
-        words = getattr(case, command)
+        words = getattr(case, "sample" if command == "score" else command)
         if words:
             (line,) = told
             assert (code, line[:7]) == (2, "error: ") and words in line, line
