@@ -1,5 +1,6 @@
 """Strict JAX, four fake CPU devices, and a compilation cache for the tests and commands of a worker."""
 
+import gc
 import os
 import tempfile
 
@@ -19,6 +20,16 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 xla.prepare()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget():
+    """Programs of a file are let go at its end: of all files they take gigabytes."""
+    yield
+    import jax
+
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

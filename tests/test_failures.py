@@ -103,7 +103,10 @@ def test_what_a_failed_save_leaves_behind_is_quiet(tmp_path, caplog, monkeypatch
         gc.collect()
         loop.close()
         for error in (RuntimeError("Event loop is closed"), ValueError("of others")):
-            sys.unraisablehook(SimpleNamespace(exc_value=error))
+            sys.unraisablehook(SimpleNamespace(exc_value=error, object=None))
+        code = SimpleNamespace(co_filename="/site-packages/orbax/checkpoint/one.py")
+        orphan = SimpleNamespace(cr_code=code)
+        sys.unraisablehook(SimpleNamespace(exc_value=ValueError("of orbax"), object=orphan))
     assert caplog.records == [] and [str(x.exc_value) for x in told] == ["of others"]
 
 

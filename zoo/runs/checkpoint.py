@@ -270,7 +270,9 @@ def _quiet():
     before = sys.unraisablehook
 
     def hook(unraisable):
-        if str(unraisable.exc_value) != "Event loop is closed":
+        code = getattr(unraisable.object, "cr_code", None)  # of a coroutine
+        of_orbax = code is not None and "orbax" in Path(code.co_filename).parts
+        if not of_orbax and str(unraisable.exc_value) != "Event loop is closed":
             before(unraisable)
 
     hook.of_zoo = True
