@@ -15,8 +15,6 @@ import train
 from zoo import cli, predict, report, sample, score
 from zoo.data.text import tokenizers
 
-# Orbax begins to read all arrays of a step at once, and never awaits those behind the first that fails.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 ROOT = Path(__file__).parent.parent
 GIVEN = [
     "--config=configs/char_lm.py",

@@ -53,13 +53,13 @@ def test_configs_come_with_it(tmp_path, monkeypatch):
     here = config.load("configs/char_lm.py:alice")  # beside the package, of a checkout
     assert config.to_json(config.load("char_lm:alice")) == config.to_json(here)
     (tmp_path / "elsewhere/zoo").mkdir(parents=True)
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "data"))
     monkeypatch.setattr(config, "__file__", str(tmp_path / "elsewhere/zoo/config.py"))
     with pytest.raises(UserError, match=r"no such file$"):
         config.load("char_lm")
     installed = tmp_path / "data/share/lstm-zoo/configs"
     installed.mkdir(parents=True)
     (installed / "char_lm.py").write_text((ROOT / "configs/char_lm.py").read_text())
-    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / "data"))
     assert config.to_json(config.load("char_lm:alice")) == config.to_json(here)
     with pytest.raises(UserError, match=r"did you mean configs/char_lm\.py"):
         config.load("char_ml")

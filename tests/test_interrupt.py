@@ -42,10 +42,22 @@ def after(step, monkeypatch, *numbers):
     monkeypatch.setattr(Progress, "steps", steps)
 
 
+@pytest.fixture
+def heard():
+    """Signals as a command has them in the foreground: in the background they may be ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
 )
-def test_a_signal_saves_and_the_same_bits_come_out(config, tmp_path, monkeypatch, number, code):
+def test_a_signal_saves_and_the_same_bits_come_out(
+    config, tmp_path, monkeypatch, heard, number, code
+):
     want = loop.fit(jobs.make(config), tmp_path / "whole").record
     with monkeypatch.context() as patched:
         after(12, patched, number)

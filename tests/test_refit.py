@@ -101,7 +101,7 @@ def test_a_refit_run_says_so_and_predicts_from_its_folder(tmp_path, capsys):
         assert row["0.1"] < row["0.5"] == row["forecast"] < row["0.9"] < row["upper"]
         assert row["0.975"] == pytest.approx(row["upper"], rel=1e-6)
     assert (
-        (run / "predictions.csv")
+        (run / "forecast.csv")
         .read_text()
         .startswith("series,time,forecast,lower,upper,0.1,0.5,0.9,0.975\n")
     )

@@ -59,7 +59,7 @@ def test_a_figure_that_was_not_measured_is_told_and_compared_with_nothing():
     goal = rows("char_lm:alice", {"valid_loss": 1.25})[1]
     assert (goal["ours"], goal["do we win?"]) == ("not measured", "–")
     source, other = rows("airline:window", {"test_rmse_source": 50.0, "test_rmse": 50.0})
-    assert source["best other figure"] == "67.0 by PyTorch (source 003: 70.48)"
+    assert source["best other figure"] == "64.4 by PyTorch (source 003: 70.48)"
     assert (other["best other figure"], other["do we win?"]) == ("not measured by SARIMA", "–")
 
 
