@@ -3,6 +3,7 @@
 import gc
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,17 @@ def text(tmp_path_factory):
     words = np.random.default_rng(0).choice(["the ", "cat ", "sat ", "on ", "a ", "mat.\n"], 900)
     file.write_text("".join(words), encoding="utf-8")
     return file
+
+
+@pytest.fixture(scope="session")
+def paths(tmp_path_factory):
+    """config -> a small file or folder that it trains on."""
+    from bad_input import data
+
+    return data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def at_the_root(monkeypatch):
+    """Commands name configs and files from there."""
+    monkeypatch.chdir(Path(__file__).parent.parent)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from bad_input import data, ids, keys, told
+from bad_input import ids, keys, told
 
 import train
 from zoo import config as configs
@@ -15,14 +15,7 @@ ROOT = Path(__file__).parent.parent
 BIG = 10**30
 
 
-@pytest.fixture(scope="module")
-def paths(tmp_path_factory):
-    return data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def at_the_root(monkeypatch):
-    monkeypatch.chdir(ROOT)
+pytestmark = pytest.mark.usefixtures("at_the_root")
 
 
 KEYS = [

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bad_input import data, ids, keys, told
+from bad_input import ids, keys, told
 
 import train
 from zoo import cli, compare, predict, report, reproduce, sample, score
@@ -24,11 +24,6 @@ MAIN = {
 
 
 @pytest.fixture(scope="module")
-def paths(tmp_path_factory):
-    return data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
 def runs(paths, tmp_path_factory):
     """config -> a finished tiny run of it; the folder of all is their parent."""
     folder = tmp_path_factory.mktemp("runs")
@@ -40,9 +35,7 @@ def runs(paths, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def at_the_root(monkeypatch):
-    monkeypatch.chdir(ROOT)
+pytestmark = pytest.mark.usefixtures("at_the_root")
 
 
 TRAIN = [

@@ -13,11 +13,12 @@ from zoo import config as configs
 from zoo import tasks
 from zoo.report import main as report
 from zoo.report import tables
+from zoo.runs import reference
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHOICES = (ROOT / "docs/choices.md").read_text(encoding="utf-8")
-REFERENCE = json.loads((ROOT / "runs/reference.json").read_text(encoding="utf-8"))
+REFERENCE = reference.read(ROOT / "runs/reference.json")
 RUNS = {name: entry for name, entry in REFERENCE.items() if "runs" in entry}
 
 

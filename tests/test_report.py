@@ -1,6 +1,5 @@
 """zoo.report: tables that tell who wins and what was not reached, and pictures of plots."""
 
-import json
 import re
 from pathlib import Path
 
@@ -9,9 +8,10 @@ import pytest
 
 from zoo import cli, report
 from zoo import config as configs
+from zoo.runs import reference
 
 ROOT = Path(__file__).parent.parent
-ENTRIES = json.loads((ROOT / "runs/reference.json").read_text(encoding="utf-8"))
+ENTRIES = reference.read(ROOT / "runs/reference.json")
 
 
 def entry(*metrics):
@@ -53,6 +53,33 @@ def test_a_goal_that_was_not_reached_is_told_and_lost():
     some = {"valid_loss": 1.25, "seconds_to_target": 9.0}
     _, goal = rows("char_lm:alice", some, some | {"seconds_to_target": None})
     assert (goal["ours"], goal["do we win?"]) == ("not reached by 1 of 2 seeds", "no")
+
+
+def test_what_runs_share_is_written_once_and_read_back_in_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(reference, "FILE", tmp_path / "reference.json")
+    runs = [
+        {
+            "seed": i,
+            "metrics": {"loss": i / 3, "other": 1.5, "none": None},
+            "versions": {"jax": "1"},
+        }
+        for i in range(3)
+    ]
+    runs[2]["metrics"]["more"] = [1, 2]
+    runs[1]["extra"] = {}
+    entries = {
+        "a:b": {"runs": runs, "command": "c"},
+        "one:run": {"runs": runs[:1]},
+        "bench": {"x": 1},
+    }
+    for name, given in entries.items():
+        reference.put(name, given)
+    assert reference.read() == entries
+    written = (tmp_path / "reference.json").read_text()
+    assert written.count('"other"') == 2  # once for three runs, once for the one
+    for name, given in ENTRIES.items():
+        reference.put(name, given)
+    assert reference.read() == entries | ENTRIES
 
 
 def test_a_figure_that_was_not_measured_is_told_and_compared_with_nothing():

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bad_input import data, files, keys
+from bad_input import files, keys
 
 import train
 from zoo import cli, key_table, sample, tasks
@@ -16,14 +16,7 @@ from zoo.runs import folder, overwrite, seeds
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def paths(tmp_path_factory):
-    return data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def at_the_root(monkeypatch):
-    monkeypatch.chdir(ROOT)
+pytestmark = pytest.mark.usefixtures("at_the_root")
 
 
 @pytest.fixture

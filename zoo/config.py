@@ -111,7 +111,7 @@ def load(name: str) -> ConfigDict:
             f"--config={path}: has no function get_config(variant), which returns the config"
         )
     variant = variant or known[0]
-    with _told(path):
+    with _told(path, module.__file__):
         config = module.get_config(variant)
     return _complete(config, Path(path), variant)
 
@@ -139,7 +139,7 @@ def _module(path):
             f"--config={path}: a config is a Python file that defines get_config(variant)"
         )
     module = importlib.util.module_from_spec(spec)
-    with _told(path):
+    with _told(path, file):
         spec.loader.exec_module(module)
     return module
 
@@ -166,14 +166,15 @@ def _file(path):
 
 
 @contextmanager
-def _told(path):
-    """Turns an exception inside of a config into a UserError that names its line."""
+def _told(path, file):
+    """Turns an exception in the config ``path``, which is ``file``, into a UserError with its line."""
     try:
         yield
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        steps = traceback.extract_tb(error.__traceback__)
+        lines = [f.lineno for f in steps if f.filename == str(file)]
         line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
         where = f", line {line}" if line else ""
         words = str(error.msg if isinstance(error, SyntaxError) else error).splitlines()
@@ -311,9 +312,11 @@ def given(argv: list[str]) -> set[str]:
 
 
 def put(config: ConfigDict, values: dict, given: set[str]) -> None:
-    """Sets keys, such as ``model.hidden``, but not those that were ``given``."""
+    """Sets keys, such as ``model.hidden``, but not those that were ``given``, nor the other one of a pair
+    of which one was."""
+    cleared = {other for pair in _EITHER for one, other in (pair, pair[::-1]) if one in given}
     for key, value in values.items():
-        if key not in given:
+        if key not in given | cleared:
             *groups, name = key.split(".")
             group = config
             for part in groups:

@@ -47,7 +47,8 @@ def main(argv):
         raise UserError("--config is missing: --config=configs/NAME.py[:VARIANT]")
     settings = config.load(name) if name else _again(start)
     settings.start = start or settings.start
-    _tell_strange_keys(settings, name)
+    if name:
+        _tell_strange_keys(settings, name)
     _tell_keys(settings, rest, values)
     rest = config.override(settings, rest, values)
     cli.parse(values, rest, __doc__)

@@ -141,8 +141,8 @@ def show(run: Path) -> None:
 
 
 def evaluate_seeds(run: Path, count: int = 0) -> dict:
-    """The same of a run; of a folder of seeds those of each seed, and under "summary" their means and
-    deviations. ``count``: so many seeds; 0 for all that have begun."""
+    """What ``evaluate`` gives, of a run; of a folder of seeds that of each seed, and under "summary" means
+    and deviations. ``count``: of so many seeds; 0 for all that have begun."""
     runs = [run / f"seed-{seed}" for seed in range(count)] or seeds.runs(run)
     if not runs:
         return evaluate(run)

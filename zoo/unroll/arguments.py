@@ -31,7 +31,8 @@ def arrays(xs, lengths, resets):
             )
         if not jnp.issubdtype(lengths.dtype, jnp.integer):
             raise ValueError(f"lengths must be integers; got {lengths.dtype}")
-        _check_range(lengths, T)
+        if not isinstance(xs, jax.core.Tracer):  # else it may be a branch that is not taken
+            _check_range(lengths, T)
     if resets is not None:
         resets = _array("resets", resets)
         if resets.shape != (T, B):

@@ -50,6 +50,11 @@ def check(config: ConfigDict) -> None:
                 f"--config.{key}={config[key]}: each stage has its own; set --config.common.{key}, "
                 f"--config.generator.{key} or --config.classifier.{key}"
             )
+    if config.start:
+        raise UserError(
+            f"--config.start={config.start}: a training in stages starts from no other run; its stages do, "
+            "from its own first one"
+        )
     for key in ("data.length", "data.min_count", "check.ngram"):
         require(config, key, 1)
     require(config, "check.sequences", 1, 1_000_000)

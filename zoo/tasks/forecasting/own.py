@@ -26,9 +26,8 @@ _KEYS = (
     "eval_epochs",
     "optimizer.weight_decay",
 )
-# What a command says, also of a run that it goes on with, and keys of which one clears the other.
+# What a command says, also of a run that it goes on with.
 _ASKED = {"name", "variant", "seed", "data.name", "data.path"}
-_EITHER = ({"steps", "epochs"}, {"eval_every", "eval_epochs"})
 
 
 def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None) -> str:
@@ -42,9 +41,8 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     if not config.adapt or config.model.stateful:
         return ""
     if begun is not None:
-        asked = _ASKED | given | {key for pair in _EITHER if given & pair for key in pair}
         have = flatten(config)
-        put(config, {k: v for k, v in flatten(begun).items() if k in have}, asked)
+        put(config, {k: v for k, v in flatten(begun).items() if k in have}, _ASKED | given)
         return ""
     from zoo.errors import UserError
     from zoo.tasks.forecasting.task import ForecastingTask
@@ -86,7 +84,7 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         members,
         "stacked" if members > 1 else "mean",
         batch,
-        epochs if not given & {"steps", "epochs"} else config.epochs,
+        epochs,
         epochs,
         1.0 if windows < 500 else 0.1,
     )

@@ -65,7 +65,6 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     most, passes, dropped_in, dropped_out, weight_drop = next(
         row[1:] for row in _TABLE if train <= row[0]
     )
-    epochs = None if given & {"steps", "epochs"} else float(most)
     values = (
         _width(train * passes, minutes),
         dropped_in,
@@ -77,7 +76,7 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         _PATIENCE if config.best.metric else 0,
         -1 if size <= _COUNTED else 0,
         size <= _COUNTED,
-        epochs or config.epochs,
+        float(most),
         None if config.minutes else config.eval_epochs,
     )
     kept = {"model.hidden"} if config.start else set()  # that of the run to start from
