@@ -32,19 +32,19 @@ def draw(task, shown: dict, predictions: list[dict], run: Path) -> None:
         figure.suptitle(f"{title}, {part}")
     else:
         axes[0].set(title=title)
-    labels = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(
-        labels.values(),
-        labels,
-        loc="outside lower center",
-        ncols=4,
-        fontsize="small",
-        frameon=False,
-    )
+    _legend(figure, axes[0])
     figures.keep(figure, run, "forecast.png")
     figure, axes = figures.subplots(1, 2, size=(10, 3.6))
     _residuals(axes, task, shown)
+    _legend(figure, axes[0])
     figures.keep(figure, run, "residuals.png")
+
+
+def _legend(figure, axes):
+    """One for all axes, below them, where it covers nothing."""
+    labels = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    options = {"ncols": 4, "fontsize": "small", "frameon": False}
+    figure.legend(labels.values(), labels, loc="outside lower center", **options)
 
 
 def _forecast(axes, task, shown, predictions, i):
@@ -114,7 +114,6 @@ def _residuals(axes, task, shown):
     _dates(axes[0], task.table.times[0])
     for a in axes:
         a.grid(alpha=0.3)
-        a.legend(fontsize="small")
 
 
 def _dates(axes, times):
