@@ -70,7 +70,7 @@ def base() -> ConfigDict:
             },
             "optimizer": {
                 "name": "adamw",  # adam, adamw, rmsprop, sgd
-                "learning_rate": 1e-3,
+                "learning_rate": 1e-3,  # size of a step
                 "b1": 0.9,  # decay of the mean of gradients (adam, adamw)
                 "b2": 0.999,  # decay of the mean of squares (adam, adamw)
                 "weight_decay": 0.0,  # of matrices (adamw)
@@ -85,7 +85,7 @@ def base() -> ConfigDict:
                 # the best metric is worse than before the last average_patience evaluations
                 "average": "",
                 "ema_decay": 0.999,  # how much of the average stays at a step
-                "average_patience": 5,
+                "average_patience": 5,  # of asgd, as above
             },
             "mesh": {
                 "data": -1,  # devices that share a batch; -1 for as many as divide it

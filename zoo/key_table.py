@@ -19,15 +19,14 @@ OF_THE_FILE = {"about", "name", "results", "task", "variant"}  # no settings
 
 
 def table(config: ConfigDict) -> str:
-    """A line for each key of a config: its name, its value, what it means where that is written."""
+    """A line for each key of a config: its name, its value, what it means where that is written; in the
+    order in which they are written, since one may go on from the one before."""
     words = meanings(configs.base) | _of_task(config.task)
     stages = ["", *(f"{stage}." for stage in _stages(_defaults(config.task)))]
     hidden = {f"{stage}{key}" for stage in stages for key in OF_THE_FILE}
-    rows = [
-        (key, configs.shown(value), words.get(key, ""))
-        for key, value in configs.flatten(config).items()
-        if key not in hidden
-    ]
+    values, places = configs.flatten(config), {key: i for i, key in enumerate(words)}
+    keys = sorted(values.keys() - hidden, key=lambda key: (places.get(key, len(places)), key))
+    rows = [(key, configs.shown(values[key]), words.get(key, "")) for key in keys]
     widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
     lines = [
         f"  {key:<{widths[0]}}  {value:<{widths[1]}}  {text}".rstrip() for key, value, text in rows
@@ -49,8 +48,8 @@ def _defaults(task):
 
 
 def meanings(function: Callable) -> dict[str, str]:
-    """key -> the comment on it in the source of a function that writes defaults. A key without one has
-    that of its group where the group stands on one line."""
+    """key -> the comment on it in the source of a function that writes defaults, "" for none. A key without
+    one has that of its group where the group stands on one line."""
     source = inspect.getsource(function)
     comments = _comments(source)
     lines = source.splitlines()
@@ -74,7 +73,7 @@ def meanings(function: Callable) -> dict[str, str]:
             name = f"{prefix}{key.value}"
             if isinstance(value, ast.Dict):
                 walk(value, f"{name}.", text)
-            elif text:
+            else:
                 words[name] = text
 
     for node in ast.walk(ast.parse(source)):
@@ -82,8 +81,8 @@ def meanings(function: Callable) -> dict[str, str]:
             name = node.targets[0].attr
             if isinstance(node.value, ast.Dict):
                 walk(node.value, f"{name}.", of(node.lineno))
-            elif text := of(node.lineno):
-                words[name] = text
+            else:
+                words[name] = of(node.lineno)
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Call) and node.value.args:
             walk(node.value.args[0], "", "")
     return words

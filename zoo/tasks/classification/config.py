@@ -48,7 +48,7 @@ def defaults() -> ConfigDict:
         "cell": "lstm",  # a name of zoo.cells.CELLS
         "embed": 128,  # size of the embedding
         "hidden": 128,  # width of a layer
-        "layers": 1,
+        "layers": 1,  # one upon the other
         "bidirectional": True,  # texts are read from their end, too
         "pool": "max",  # last, mean, max, attention
         "dropout": 0.0,  # between layers

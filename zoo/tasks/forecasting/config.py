@@ -64,7 +64,7 @@ def defaults() -> ConfigDict:
     c.model = {
         "cell": "lstm",  # a name of zoo.cells.CELLS
         "hidden": 32,  # width of a layer
-        "layers": 1,
+        "layers": 1,  # one upon the other
         "length": 12,  # values that are read
         "horizon": 1,  # steps ahead that are forecast at once
         "patch": 1,  # values that are read at once; a divisor of length
@@ -81,14 +81,14 @@ def defaults() -> ConfigDict:
     c.ensemble = {
         "members": 1,  # networks whose forecasts are joined
         "holdout": 0.0,  # share of the training windows that each member leaves out
-        # mean, or stacked: the views, and a linear autoregression, with weights by their errors on what
-        # they had not seen. Of n members of a view each then leaves an n-th out, whatever the holdout.
+        # mean, or stacked: with autoregressions and other candidates, by weights from errors on rows at the
+        # end of the training part, on which half of the members do not train
         "combine": "mean",
         # lags that members take in turn, such as ((12,), (1, 12)); () for data.difference
         "differences": (),
         "lengths": (),  # the same of model.length
         "transforms": (),  # the same of data.transform; the forecasts of several are stacked
-        "gamma": 0.0,  # how fast their level follows whether they held what came; 0 for not at all
+        "gamma": 0.0,  # how fast intervals follow whether they held what came; 0 for not at all
         "recent": 0,  # errors that make the intervals, the last ones of a series; 0 for all before the test
     }
     c.adapt = False  # what is not given follows from the series

@@ -55,7 +55,7 @@ def defaults() -> ConfigDict:
         "cell": "lstm",  # a name of zoo.cells.CELLS
         "embed": 32,  # size of the embedding; 0 for one-hot characters
         "hidden": 64,  # width of a layer
-        "layers": 1,
+        "layers": 1,  # one upon the other
         "dropout": 0.0,  # between layers
         "dropout_in": 0.0,  # of the embedding
         "dropout_out": 0.0,  # of the last layer

@@ -57,7 +57,7 @@ def defaults() -> ConfigDict:
         "ensemble": 1,  # models whose probabilities are averaged
         "embed": 64,  # of windows also 0: the number of a symbol, divided by how many there are
         "hidden": 256,  # width of a layer
-        "layers": 1,
+        "layers": 1,  # one upon the other
         "dropout": 0.0,  # between layers
         "dropout_in": 0.0,  # of the embedding
         "dropout_out": 0.0,  # of the last layer
