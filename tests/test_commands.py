@@ -77,8 +77,11 @@ def test_wrong_configs_name_the_nearest(capsys, tmp_path):
     assert "a group of keys" in error("--config.model=3")
     assert "batch_size" in error("--config.batch_size=many")
     assert "stray argument 'alice'" in error("alice")
-    assert "Unknown command line flag" in error("--rnu=x")
-    assert "mode" in error("--mode=trian")
+    assert "--rnu: no such flag; did you mean --run?" in error("--rnu=x")
+    assert "--zzz: no such flag; --help lists them" in error("--zzz")
+    assert "--mode=trian: must be one of train, eval, check" in error("--mode=trian")
+    assert "--seeds=two: must be a whole number" in error("--seeds=two")
+    assert "--overwrite=maybe: must be True or False" in error("--overwrite=maybe")
     assert "did you mean 'lstm'?" in error("--config.model.cell=lstn")
     assert "did you mean 'adamw'?" in error("--config.optimizer.name=adaw")
     plateau = "--config.optimizer.schedule=plateau"

@@ -5,13 +5,14 @@ by Ctrl-C, SIGTERM and SIGHUP; 1 a fault of ours (with a traceback).
 """
 
 import errno
+import re
 import sys
 from collections.abc import Callable, Sequence
 
 from absl import flags
 
 from zoo import interrupt, xla
-from zoo.errors import UserError
+from zoo.errors import UserError, nearest
 
 # What is wrong with the disk, not with the program.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
@@ -48,6 +49,23 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         return fail(f"{place}{error.strerror}; nothing that was saved is lost")
 
 
+# What a flag of absl's types must be.
+_MUST = {"int": "a whole number", "float": "a number", "bool": "True or False"}
+
+
+def _wrong(values, message):
+    """absl's message on a wrong value, such as "flag --num=x: invalid literal for int()", in our words."""
+    if not (match := re.match(r"flag --(\w+)=(.*?): (.*)", message, re.DOTALL)):
+        return message
+    name, given, why = match.groups()
+    kind = values[name].flag_type() if name in values else ""
+    if choices := re.search("<(.*)>", why):
+        must = "one of " + ", ".join(choices[1].split("|"))
+    elif (must := _MUST.get(kind)) is None:
+        return message
+    return f"--{name}={given}: must be {must}"
+
+
 def parse(
     values: flags.FlagValues, argv: list[str], about: str, *, positional: bool = False
 ) -> list[str] | None:
@@ -64,7 +82,14 @@ def parse(
                 default = "" if flag.default in (None, "") else f" (default: {flag.default})"
                 print(f"  --{name:<14} {flag.help}{default}")
         return None
-    rest = values(argv)[1:]
+    try:
+        rest = values(argv)[1:]
+    except flags.IllegalFlagValueError as error:
+        raise UserError(_wrong(values, str(error))) from None
+    except flags.UnrecognizedFlagError as error:
+        near = nearest(error.flagname, [name for name in values if not name.startswith("config.")])
+        hint = f"did you mean --{near}?" if near else "--help lists them"
+        raise UserError(f"--{error.flagname}: no such flag; {hint}") from None
     if rest and not positional:
         raise UserError(f"stray argument {rest[0]!r}: every setting is a flag, --name=value")
     return rest
