@@ -1,15 +1,17 @@
 """What train.py does with its flags: --help of a config, --seeds, --overwrite, --mode=eval and check."""
 
+import contextlib
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 from bad_input import files, keys
 
 import train
-from zoo import cli, key_table, sample, tasks
+from zoo import cli, key_table, predict, sample, score, tasks
 from zoo import config as configs
 from zoo.runs import folder, overwrite, seeds
 
@@ -19,16 +21,26 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("at_the_root")
 
 
+def argv(paths, config, run, *flags):
+    """The command of a tiny training."""
+    path = [f"--config.data.path={paths[config]}"] if config in paths else []
+    return [
+        "train.py",
+        f"--config=configs/{config}.py",
+        *path,
+        *keys(config),
+        f"--run={run}",
+        *flags,
+    ]
+
+
 @pytest.fixture
 def trained(paths, capsys):
     """(config, run, flags) -> (exit code, stdout, stderr) of a tiny training."""
 
     def run(config, run, *flags):
-        path = [f"--config.data.path={paths[config]}"] if config in paths else []
-        given = [*path, *keys(config), f"--run={run}", *flags]
         capsys.readouterr()
-        code = cli.run(train.main, ["train.py", f"--config=configs/{config}.py", *given])
-        return code, *capsys.readouterr()
+        return cli.run(train.main, argv(paths, config, run, *flags)), *capsys.readouterr()
 
     return run
 
@@ -84,12 +96,19 @@ def test_check_tells_the_vocabulary_and_the_share_of_unknown_characters(trained,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture(scope="module")
+def two_seeds(paths, tmp_path_factory):
+    """A folder of two seeds, which nobody changes."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    with contextlib.chdir(ROOT):
+        assert cli.run(train.main, argv(paths, "char_lm", run, "--seeds=2")) == 0
+    return run
+
+
 @pytest.fixture
-def two(trained, tmp_path):
-    """A folder of two seeds."""
-    code, *_ = trained("char_lm", tmp_path / "run", "--seeds=2")
-    assert code == 0
-    return tmp_path / "run"
+def two(two_seeds, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(two_seeds, tmp_path / "run")
 
 
 def test_a_folder_of_seeds_is_evaluated_and_its_best_seed_writes(trained, two, capsys):
@@ -114,9 +133,23 @@ def test_a_folder_of_seeds_is_evaluated_and_its_best_seed_writes(trained, two, c
         written, said = write(two)
         assert written == write(two / f"seed-{better}").out
         assert said == f"{two}/seed-{better}: the best of 2 seeds, valid_loss 1\n"
+    text = f"--input={two / 'seed-0/config.json'}"
+    assert cli.run(score.main, ["score", f"--run={two}", text, "--whole"]) == 0
+    assert f"{two}/seed-1: the best of 2 seeds" in capsys.readouterr().err
     shutil.rmtree(two / "seed-1/checkpoints")
     (two / "seed-1/result.json").unlink()
     assert seeds.best(two)[0] == two / "seed-0"
+
+
+def test_the_best_of_a_folder_of_seeds_predicts(tmp_path, capsys):
+    for seed in range(2):
+        zipfile.ZipFile(ROOT / "tests/old_runs/runs.zip").extractall(tmp_path)
+        (tmp_path / "forecasting").rename(tmp_path / f"seed-{seed}")
+    (tmp_path / "seed-0/result.json").unlink()
+    assert cli.run(predict.main, ["predict", f"--run={tmp_path}"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 6
+    assert err.splitlines()[0].startswith(f"{tmp_path}/seed-1: the only seed that is finished, ")
 
 
 @pytest.mark.parametrize("config", ["char_lm", "forecast", "language_detector", "text_classifier"])
@@ -125,11 +158,12 @@ def test_overwrite_starts_anew_and_says_what_was_deleted(trained, config, tmp_pa
     code, _, err = trained(config, run, "--overwrite")  # nothing is there
     assert code == 0 and "deleted" not in err
     before = files(run)
-    assert trained(config, run, "--config.seed=1")[0] == 2  # other settings, and nothing happens
-    assert files(run) == before
-    code, _, err = trained(config, run, "--config.seed=1", "--overwrite")
+    other = "--config.log_every=1"  # another setting that needs no other program
+    assert trained(config, run, other)[0] == 2
+    assert files(run) == before  # nothing happened
+    code, _, err = trained(config, run, other, "--overwrite")
     assert code == 0 and f"{run}: deleted " in err and "checkpoints" in err and "result.json" in err
-    assert folder.read_config(run).seed == 1
+    assert folder.read_config(run).log_every == 1
 
 
 def test_overwrite_deletes_nothing_where_the_new_training_cannot_begin(trained, two):

@@ -37,7 +37,12 @@ from zoo.errors import UserError
 
 def main(argv):
     values = flags.FlagValues()
-    flags.DEFINE_string("run", None, "folder of a finished run", flag_values=values)
+    flags.DEFINE_string(
+        "run",
+        None,
+        "folder of a finished run; of one of --seeds the best one answers",
+        flag_values=values,
+    )
     text = "newer series (CSV), or texts; - for standard input"
     flags.DEFINE_string("input", None, text, flag_values=values)
     predictors = {name: tasks.module(name, "predict") for name in tasks.names()}
@@ -52,10 +57,10 @@ def main(argv):
     for module in predictors.values():
         module.check(values)
 
-    from zoo.runs import folder
+    from zoo.runs import folder, seeds
     from zoo.runs.load import load
 
-    run = folder.path(values.run)
+    run = seeds.chosen(folder.path(values.run))
     _, params, task = load(run, use="predict", early=cli.note)
     name = task.config.task
     if name not in predictors:

@@ -67,9 +67,7 @@ def main(argv):
     from zoo.runs import folder, seeds
     from zoo.runs.load import load
 
-    run, said = seeds.best(folder.path(values.run))
-    if said:
-        print(said, file=sys.stderr)
+    run = seeds.chosen(folder.path(values.run))
     _, params, task = load(run, use="generate", early=cli.note)
     if not hasattr(task, "generate"):
         raise UserError(

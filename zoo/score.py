@@ -47,7 +47,9 @@ _DYNAMIC = {
 def main(argv):
     values = flags.FlagValues()
     define = {"flag_values": values}
-    flags.DEFINE_string("run", None, "folder of a finished run", **define)
+    flags.DEFINE_string(
+        "run", None, "folder of a finished run; of one of --seeds the best one reads", **define
+    )
     flags.DEFINE_string("input", None, "text to score; - or left out for standard input", **define)
     flags.DEFINE_boolean(
         "whole", False, "one text, with the state carried from line to line", **define
@@ -72,10 +74,10 @@ def main(argv):
     settings = _settings(values)
 
     from zoo import tasks
-    from zoo.runs import folder
+    from zoo.runs import folder, seeds
     from zoo.runs.load import load
 
-    run = folder.path(values.run)
+    run = seeds.chosen(folder.path(values.run))
     _, params, task = load(run, use="generate", early=cli.note)
     scorer = tasks.module(task.config.task, "score")
     if scorer is None:

@@ -1,6 +1,7 @@
 """A folder of --seeds: the runs of several seeds, side by side in seed-0, seed-1, …"""
 
 import math
+import sys
 from pathlib import Path
 
 from zoo import tasks
@@ -34,7 +35,18 @@ def best(path: Path) -> tuple[Path, str]:
     scores = {run: _number(result, name, sign) for run, result in results.items()}
     run = min(scores, key=scores.get)
     said = f", {name} {sign * scores[run]:.4g}" if math.isfinite(scores[run]) else ""
-    return run, f"{run}: the best of {len(scores)} seeds{said}"
+    which = (
+        f"the best of {len(scores)} seeds" if len(scores) > 1 else "the only seed that is finished"
+    )
+    return run, f"{run}: {which}{said}"
+
+
+def chosen(path: Path) -> Path:
+    """The run that a command uses: of a folder of seeds the best one, which is said on stderr."""
+    run, said = best(path)
+    if said:
+        print(said, file=sys.stderr)
+    return run
 
 
 def _score(config):
