@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from zoo import random, tasks
 from zoo.data.errors import DataError
+from zoo.data.text import tokenizers
 from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, Damaged
@@ -68,7 +69,9 @@ def load(
 def rebuild(run: Path, config: ConfigDict) -> Any:
     """The task of a run, made from its folder alone. Raises UserError where the files there are damaged."""
     try:
-        return tasks.rebuild(config, run)
+        task = tasks.rebuild(config, run)
+        _check_vocabulary(run, getattr(task, "vocabulary", None))
+        return task
     except DataError:  # names the file
         raise
     except UserError as error:
@@ -78,6 +81,17 @@ def rebuild(run: Path, config: ConfigDict) -> Any:
             f"--run={run}: a file there is damaged ({type(error).__name__}: {error}); {_again(run)}, "
             "which writes it anew"
         ) from None
+
+
+def _check_vocabulary(run, vocabulary):
+    """Raises DataError where a run's vocabulary is of another text, however many symbols it has; runs of
+    earlier versions do not tell."""
+    wanted = (folder.read_data(run) or {}).get("vocabulary_sha256")
+    if wanted and vocabulary is not None and tokenizers.digest(vocabulary) != wanted:
+        raise DataError(
+            f"{run}/vocabulary.json is of another text than the model; delete it and run the training "
+            "command again, which writes it anew"
+        )
 
 
 def restore(run: Path, task, config: ConfigDict) -> Any:

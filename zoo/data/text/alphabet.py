@@ -106,10 +106,13 @@ class Alphabet(NamedTuple):
         """The characters of a text that are not in the alphabet, sorted."""
         return sorted(set(text).difference(self.characters))
 
+    def record(self) -> dict:
+        """What ``save`` writes."""
+        return {"format": FORMAT, **self._asdict()}
+
     def save(self, path: str | os.PathLike) -> None:
         """Writes the alphabet as JSON."""
-        record = {"format": FORMAT, **self._asdict()}
-        text = json.dumps(record, ensure_ascii=False, indent=0) + "\n"
+        text = json.dumps(self.record(), ensure_ascii=False, indent=0) + "\n"
         # A lone surrogate, which UTF-8 does not have, becomes an escape that JSON has too.
         write_bytes(path, text.encode("utf-8", "backslashreplace"))
 

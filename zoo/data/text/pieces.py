@@ -101,10 +101,13 @@ class Pieces:
         """None: each text has its pieces."""
         return []
 
+    def record(self) -> dict:
+        """What ``save`` writes."""
+        return {"format": FORMAT, "merges": self.merges}
+
     def save(self, path: str | os.PathLike) -> None:
         """Writes JSON, whole or not at all. Raises DataError where it cannot be written."""
-        content = {"format": FORMAT, "merges": self.merges}
-        write_bytes(path, json.dumps(content).encode("ascii") + b"\n")
+        write_bytes(path, json.dumps(self.record()).encode("ascii") + b"\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Pieces":

@@ -5,6 +5,8 @@ pieces                                ``zoo.data.text.pieces``
 alphabet                              ``zoo.data.text.alphabet``
 """
 
+import hashlib
+import json
 import os
 from typing import Protocol
 
@@ -51,6 +53,9 @@ class Tokenizer(Protocol):
 
     def unknown(self, text: str) -> list[str]:
         """What of a text has no symbol of its own, sorted, each once."""
+
+    def record(self) -> dict:
+        """What ``save`` writes."""
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes JSON with its format. Raises DataError where it cannot be written."""
@@ -104,3 +109,8 @@ def load(path: str | os.PathLike) -> Tokenizer:
     """The tokenizer that some ``save`` wrote, of whatever kind. Raises DataError for any other file."""
     record = read_record(path, "tokenizer of this package", _FORMATS)
     return _FORMATS[record["format"]].load(path)
+
+
+def digest(tokenizer: Tokenizer) -> str:
+    """The sha256 of what it knows."""
+    return hashlib.sha256(json.dumps(tokenizer.record(), sort_keys=True).encode()).hexdigest()

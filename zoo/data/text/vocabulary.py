@@ -133,12 +133,14 @@ class Vocabulary:
         found = _WORDS[self.kind](text) if self.kind in _WORDS else text
         return sorted(set(found).difference(self.symbols))
 
+    def record(self) -> dict:
+        """What ``save`` writes."""
+        symbols = {} if self.kind == "bytes" else {"symbols": self.symbols}
+        return {"format": FORMAT, "kind": self.kind} | symbols
+
     def save(self, path: str | os.PathLike) -> None:
         """Writes JSON, whole or not at all. Raises DataError where it cannot be written."""
-        content = {"format": FORMAT, "kind": self.kind}
-        if self.kind != "bytes":
-            content["symbols"] = self.symbols
-        write_bytes(path, json.dumps(content).encode("ascii") + b"\n")
+        write_bytes(path, json.dumps(self.record()).encode("ascii") + b"\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Vocabulary":

@@ -208,6 +208,7 @@ class ClassificationTask(Task):
             "skipped": skipped,
             "classes": len(self.classes),
             "vocabulary": self.vocabulary.size,
+            "vocabulary_sha256": tokenizers.digest(self.vocabulary),
             "widths": self.widths,
             "padding": round(buckets.padding(self._lengths("train"), self.widths), 4),
             "cut": cut,

@@ -175,6 +175,7 @@ class LanguageModelTask(Task):
 
     def describe_data(self):
         about = {"digest": self._digest(), "vocabulary": self.vocabulary.size}
+        about["vocabulary_sha256"] = tokenizers.digest(self.vocabulary)
         each = [self._about(tokens) for tokens in self._tokens]
         return about | (dict(zip(self.corpora, each, strict=True)) if self.corpora else each[0])
 
