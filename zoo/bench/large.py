@@ -137,6 +137,7 @@ def _trained(folder, text, in_memory, steps):
         f"--run={run}",
         f"--config.data.path={text}",
         f"--config.data.in_memory={in_memory}",
+        "--config.adapt=False",  # one model for both
         "--config.data.valid=0.0001",
         f"--config.steps={steps}",
         f"--config.eval_every={steps}",
