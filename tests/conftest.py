@@ -10,13 +10,15 @@ import pytest
 from zoo import xla
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-).strip()
-worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # JAX does not write entries atomically
-os.environ.setdefault(
-    "JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"zoo-tests-xla{worker}")
-)
+# Most of the time would go into making programs fast. test_optimised.py has some that are; all are with
+# XLA_FLAGS=--xla_backend_optimization_level=3.
+QUICK = "--xla_backend_optimization_level=0"
+given = os.environ.get("XLA_FLAGS", "")
+given = given if "optimization_level" in given else f"{given} {QUICK}"
+os.environ["XLA_FLAGS"] = f"{given} --xla_force_host_platform_device_count=4".strip()
+# Of all workers. One may read what another is writing: then JAX warns, and compiles it again.
+CACHE = os.path.join(tempfile.gettempdir(), "zoo-tests-xla")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", CACHE)
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
@@ -31,6 +33,28 @@ def _forget():
 
     jax.clear_caches()
     gc.collect()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_plot_once():
+    """A plot takes half a second: each file draws those of a name once, and gets that picture again."""
+    from zoo.tasks import figures
+
+    keep, drawn = figures.keep, {}
+
+    def known(figure, run, name, dpi=110):
+        if name not in drawn or not (run / "plots").is_dir():
+            keep(figure, run, name, dpi)
+            drawn[name] = (run / "plots" / name).read_bytes()
+            return
+        from matplotlib import pyplot
+
+        pyplot.close(figure)
+        (run / "plots" / name).write_bytes(drawn[name])
+
+    figures.keep = known
+    yield
+    figures.keep = keep
 
 
 @pytest.fixture(scope="session")

@@ -178,6 +178,14 @@ def another_vocabulary(run):
     tokenizers.make("characters", "abcdefghijklmnopq").save(run / "vocabulary.json")
 
 
+def vocabulary_in_another_order(run):
+    """As many symbols, and the same ones."""
+    file = run / "vocabulary.json"
+    record = json.loads(file.read_text())
+    record["symbols"][1:] = record["symbols"][:0:-1]
+    file.write_text(json.dumps(record))
+
+
 def is_file(name):
     def damage(run):
         shutil.rmtree(run / name, ignore_errors=True)
@@ -324,7 +332,10 @@ CASES = {
     ),
     "a save that was cut off": Case(unfinished(draft), "", "", "not finished", ""),
     "vocabulary of another text": Case(
-        another_vocabulary, "", "another model", "another model", ""
+        another_vocabulary, "", "of another text", "of another text", ""
+    ),
+    "vocabulary in another order": Case(
+        vocabulary_in_another_order, "", "of another text", "of another text", ""
     ),
     "vocabulary empty": Case(
         write("vocabulary.json", b""), "", "vocabulary.json", "vocabulary.json", ""
@@ -352,12 +363,17 @@ def files(run):
     }
 
 
+# Scoring reads a run as sampling does: a case of each answer.
+SCORED = {case.sample: name for name, case in reversed(CASES.items())}.values()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_damage_is_told_in_one_line_or_mended_and_nothing_is_lost(
     whole, text, tmp_path, capsys, name
 ):
     case, good = CASES[name], json.loads((whole / "result.json").read_text())
-    for command in ("eval", "sample", "score", "report", "train"):
+    scored = name in SCORED
+    for command in ("eval", "sample", *["score"] * scored, "report", "train"):
         run = tmp_path / command / "run"
         shutil.copytree(whole, run)
         case.damage(run)

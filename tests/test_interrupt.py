@@ -20,14 +20,24 @@ from zoo.train.signals import Signals, Stopped
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture
-def config(text):
+def settings(text):
     c = configs.load(str(ROOT / "configs/char_lm.py"))
     c.data.path, c.batch_size, c.data.window = str(text), 4, 8
     c.steps, c.epochs, c.eval_every, c.eval_epochs, c.log_every = 30, None, 10, None, 5
     c.model.update({"hidden": 8, "embed": 4})
     c.mesh.data, c.adapt, c.kneser_ney = 1, False, 0
     return c
+
+
+@pytest.fixture
+def config(text):
+    return settings(text)
+
+
+@pytest.fixture(scope="module")
+def whole(text, tmp_path_factory):
+    """The record of a run that nothing interrupted."""
+    return loop.fit(jobs.make(settings(text)), tmp_path_factory.mktemp("whole")).record
 
 
 def after(step, monkeypatch, *numbers):
@@ -56,9 +66,8 @@ def heard():
     ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
 )
 def test_a_signal_saves_and_the_same_bits_come_out(
-    config, tmp_path, monkeypatch, heard, number, code
+    config, whole, tmp_path, monkeypatch, heard, number, code
 ):
-    want = loop.fit(jobs.make(config), tmp_path / "whole").record
     with monkeypatch.context() as patched:
         after(12, patched, number)
         with pytest.raises(Stopped, match="saved; the same command goes on from there") as stopped:
@@ -66,8 +75,8 @@ def test_a_signal_saves_and_the_same_bits_come_out(
     assert stopped.value.code == code
     assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
     got = loop.fit(jobs.make(config), tmp_path / "run").record
-    assert got["params_sha256"] == want["params_sha256"]
-    assert got["metrics"] == want["metrics"]
+    assert got["params_sha256"] == whole["params_sha256"]
+    assert got["metrics"] == whole["metrics"]
 
 
 def test_a_signal_at_the_last_step_saves_too(config, tmp_path, monkeypatch):

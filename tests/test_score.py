@@ -122,7 +122,7 @@ def test_parameters_follow_the_text_by_the_papers_rule(run):
         carry, nats = model.apply(p, x[None], y[None], carry, method="nats")
         return nats.mean(), (carry, nats[0])
 
-    follow = jax.value_and_grad(loss, has_aux=True)
+    follow = jax.jit(jax.value_and_grad(loss, has_aux=True))
     steps = min(256, 400 // 20)
     total = jax.tree.map(jnp.zeros_like, params)
     for at in np.linspace(0, 400 - 5 * steps, 4).astype(int):

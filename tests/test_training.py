@@ -39,8 +39,7 @@ TINY = [
 ]
 
 
-@pytest.fixture
-def config(text):
+def tiny(text):
     c = configs.load(str(ROOT / "configs/char_lm.py"))
     c.data.path = str(text)
     c.batch_size, c.data.window = 4, 8
@@ -51,8 +50,27 @@ def config(text):
     return c
 
 
+@pytest.fixture
+def config(text):
+    return tiny(text)
+
+
 def fit(config, run):
     return loop.fit(jobs.make(config), run)
+
+
+@pytest.fixture(scope="module")
+def finished(text, tmp_path_factory):
+    """(folder, Result) of a run of the config above, which nobody changes."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    return run, fit(tiny(text), run)
+
+
+@pytest.fixture
+def done(finished, tmp_path):
+    """The record of that run, a copy of which is in tmp_path / "run"."""
+    shutil.copytree(finished[0], tmp_path / "run")
+    return finished[1].record
 
 
 def train(text, run, *more):
@@ -93,8 +111,8 @@ def long_run(text, tmp_path_factory):
 LONG = ["--config.steps=6000", "--config.eval_every=500", "--config.log_every=250"]
 
 
-def test_loss_falls_and_the_run_folder_is_complete(config, tmp_path):
-    record = fit(config, tmp_path / "run").record
+def test_loss_falls_and_the_run_folder_is_complete(done, tmp_path):
+    record = done
     first, *_, last = metrics(tmp_path / "run")
     assert last["train_loss"] < first["train_loss"]
     assert [m["step"] for m in metrics(tmp_path / "run")] == [5, 10, 15, 20, 25, 30]
@@ -117,8 +135,8 @@ def test_wrong_numbers_are_told_and_recorded(config, tmp_path, monkeypatch, caps
     assert told == ["warning: this JAX computes wrong numbers: 1 of 3 sums is wrong"]
 
 
-def test_same_seed_gives_the_same_bits_and_another_seed_does_not(config, tmp_path):
-    one, two = (fit(config, tmp_path / n).record["params_sha256"] for n in ("one", "two"))
+def test_same_seed_gives_the_same_bits_and_another_seed_does_not(config, done, tmp_path):
+    one, two = done["params_sha256"], fit(config, tmp_path / "two").record["params_sha256"]
     config.seed = 1
     assert one == two != fit(config, tmp_path / "three").record["params_sha256"]
 
@@ -141,14 +159,14 @@ def test_killed_run_resumes_bit_for_bit(text, long_run, tmp_path):
     assert (run / "samples.txt").read_text() == (long_run / "samples.txt").read_text()
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signal_saves_and_the_same_command_goes_on(text, long_run, tmp_path, signum, code):
+def test_signal_saves_and_the_same_command_goes_on(text, long_run, tmp_path):
+    """Other signals: test_interrupt.py."""
     run = tmp_path / "stopped"
     process = train(text, run, *LONG)
     wait_for(lambda: (run / "metrics.jsonl").exists() and metrics(run), process)
-    process.send_signal(signum)
+    process.send_signal(signal.SIGTERM)
     _, err = process.communicate()
-    assert process.returncode == code, err
+    assert process.returncode == 143, err
     assert "saved; the same command goes on from there" in err.splitlines()[-1]
     process = train(text, run, *LONG)
     _, err = process.communicate()
@@ -169,8 +187,7 @@ def test_finished_run_says_so_and_does_nothing(text, long_run):
 
 # Orbax's threads complain on their own when a checkpoint's index is damaged.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, capsys):
-    want = fit(config, tmp_path / "run").record
+def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, done, tmp_path, capsys):
     (tmp_path / "run/result.json").unlink()
     newest = max(int(p.name) for p in (tmp_path / "run/checkpoints").glob("[0-9]*"))
     flip_bits(tmp_path / f"run/checkpoints/{newest}/state")
@@ -179,13 +196,13 @@ def test_damaged_checkpoint_is_found_and_an_older_one_taken(config, tmp_path, ca
     assert (tmp_path / f"run/damaged/checkpoint-{newest}").is_dir()  # training saved
     load.load(tmp_path / "run")
     assert "cannot be read" not in capsys.readouterr().err  # it was written again
-    assert got["params_sha256"] == want["params_sha256"]
-    assert got["metrics"] == want["metrics"]
+    assert got["params_sha256"] == done["params_sha256"]
+    assert got["metrics"] == done["metrics"]
 
 
+@pytest.mark.usefixtures("done")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_training_saves_before_a_newer_checkpoint_that_cannot_be_read(config, tmp_path):
-    fit(config, tmp_path / "run")
     flip_bits(tmp_path / "run/checkpoints/30/state")
     like = step.begin(jobs.make(config))
     with Checkpoints(tmp_path / "run/checkpoints") as checkpoints:
@@ -196,16 +213,17 @@ def test_training_saves_before_a_newer_checkpoint_that_cannot_be_read(config, tm
     assert (tmp_path / "run/damaged/checkpoint-30").is_dir()
 
 
-def test_a_checkpoint_with_other_digests_is_set_aside_and_not_deleted(config, tmp_path, capsys):
+def test_a_checkpoint_with_other_digests_is_set_aside_and_not_deleted(
+    config, done, tmp_path, capsys
+):
     run = tmp_path / "run"
-    want = fit(config, run).record
     (run / "result.json").unlink()
     manifest = run / "checkpoints/30/manifest/metadata"
     content = json.loads(manifest.read_text())
     content["leaves"][".step"] = "0" * 64
     manifest.write_text(json.dumps(content))
     state = (run / "checkpoints/30/state/_METADATA").read_bytes()
-    assert fit(config, run).record["params_sha256"] == want["params_sha256"]
+    assert fit(config, run).record["params_sha256"] == done["params_sha256"]
     aside = run / "damaged/checkpoint-30"
     message = f"checkpoint 30 is damaged: .step does not match its sha256, set aside as {aside}"
     assert message in capsys.readouterr().err
@@ -214,10 +232,9 @@ def test_a_checkpoint_with_other_digests_is_set_aside_and_not_deleted(config, tm
 
 @pytest.mark.parametrize("error", [OSError(24, "Too many open files"), ValueError("[OS error 24]")])
 def test_a_disk_that_cannot_be_read_for_now_costs_no_checkpoint(
-    config, tmp_path, monkeypatch, error
+    config, done, tmp_path, monkeypatch, error
 ):
     run = tmp_path / "run"
-    want = fit(config, run).record
     (run / "result.json").unlink()
     before = {p: p.read_bytes() for p in (run / "checkpoints").rglob("*") if p.is_file()}
 
@@ -229,12 +246,12 @@ def test_a_disk_that_cannot_be_read_for_now_costs_no_checkpoint(
         with pytest.raises(UserError, match=r"checkpoint 30 cannot be read.*Too many open files"):
             fit(config, run)
     assert before == {p: p.read_bytes() for p in (run / "checkpoints").rglob("*") if p.is_file()}
-    assert fit(config, run).record["params_sha256"] == want["params_sha256"]
+    assert fit(config, run).record["params_sha256"] == done["params_sha256"]
 
 
+@pytest.mark.usefixtures("done")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_every_checkpoint_damaged_is_an_error(config, tmp_path):
-    fit(config, tmp_path / "run")
     for path in (tmp_path / "run/checkpoints").glob("[0-9]*"):
         shutil.rmtree(path / "state")
     with pytest.raises(UserError, match="no checkpoint there is whole"):
@@ -250,8 +267,8 @@ def flip_bits(folder):
         file.write_bytes(content)
 
 
+@pytest.mark.usefixtures("done")
 def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(config, tmp_path):
-    fit(config, tmp_path / "run")
     (tmp_path / "run/result.json").unlink()
     good = Path(tmp_path / "run/checkpoints/30")
     before = {p.name: p.read_bytes() for p in good.rglob("*") if p.is_file()}
@@ -271,8 +288,8 @@ def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(config, tmp_pa
     assert before == {p.name: p.read_bytes() for p in good.rglob("*") if p.is_file()}
 
 
+@pytest.mark.usefixtures("done")
 def test_another_config_in_the_same_folder_is_an_error(config, tmp_path):
-    fit(config, tmp_path / "run")
     config.model.hidden = 9
     with pytest.raises(UserError, match=r"began with model.hidden=8, now 9"):
         fit(config, tmp_path / "run")
@@ -286,9 +303,8 @@ def test_two_writers_in_one_folder_is_an_error(config, tmp_path):
 
 
 @pytest.mark.parametrize(("data", "model"), [(4, 1), (2, 2), (1, 4)])
-def test_any_mesh_gives_the_same_parameters(config, tmp_path, data, model):
-    config.steps = 10
-    want = fit(config, tmp_path / "one").params
+def test_any_mesh_gives_the_same_parameters(config, finished, tmp_path, data, model):
+    want = finished[1].params
     config.mesh.update({"data": data, "model": model})
     got = fit(config, tmp_path / "many").params
     assert len(jax.devices()) == 4
@@ -396,12 +412,11 @@ def test_seeds_are_runs_of_their_own_with_a_summary(config, tmp_path, capsys):
     assert summary["valid_loss"]["sd"] == pytest.approx(np.std(losses, ddof=1))
 
 
-def test_eval_mode_gives_the_result_again_and_check_trains_nothing(config, tmp_path, capsys):
-    record = fit(config, tmp_path / "run").record
+def test_eval_mode_gives_the_result_again_and_check_trains_nothing(config, done, tmp_path, capsys):
     again = command.evaluate(tmp_path / "run")
-    assert again == {key: record["metrics"][key] for key in again}
+    assert again == {key: done["metrics"][key] for key in again}
     report = command.check(config)
-    assert report["parameters"] == record["params"]
+    assert report["parameters"] == done["params"]
     assert report["steps"] == 30
     assert (report["canary"], report["xla_flags"]) == ("right", xla.in_force())
     assert os.listdir(tmp_path) == ["run"]
