@@ -2,17 +2,22 @@
 
 python -m zoo.bench score
 
-lines:  a text of a million characters in lines of about 60, which are read side by side (``zoo.score``)
-whole:  the first tenth of it as one text, one character after the other (``zoo.score --whole``)
-write:  one sample, of a fiftieth as many characters (``zoo.sample``)
+lines:     a text of a million characters in lines of about 60, which are read side by side (``zoo.score``)
+products:  of so many characters side by side the product with the recurrent weights, and nothing else: no
+           way of scoring lines can be faster
+whole:     the first tenth of the text, one character after the other (``zoo.score --whole``)
+write:     one sample, of a fiftieth as many characters (``zoo.sample``)
 
 Characters a second. The weights are random.
 """
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
+from jax import lax
 
 from zoo.bench import turns
 from zoo.bench.markdown import line, rows
@@ -20,9 +25,10 @@ from zoo.bench.samplers import EMBED, VOCAB, text
 from zoo.data.text.vocabulary import Vocabulary
 from zoo.generate import generate_blocks
 from zoo.models import LanguageModel
-from zoo.tasks.language_model.scoring import Reader
+from zoo.tasks.language_model.scoring import LANES, Reader
 
 _LINE = 60  # characters, on the mean
+_SIDE_BY_SIDE = LANES[-1]
 _TOGETHER = 2000  # lines that are read at once, as zoo.score does
 
 
@@ -53,6 +59,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
 
     runs = {
         "lines": (by_lines, count),
+        "products": (lambda: _products(params, _SIDE_BY_SIDE, count).block_until_ready(), count),
         "whole": (lambda: reader.follow(ids[: count // 10], True), count // 10),
         "write": (write, written),
     }
@@ -62,6 +69,18 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     ]
     about = {"hidden": values.hidden, "characters": count, "written": written}
     return {"bench": "score", **about, "speeds": speeds, "absent": {}, "failed": []}, 0
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _products(params, lanes, count):
+    """The recurrent products of ``count`` characters in so many lanes."""
+    w = lax.optimization_barrier(params["params"]["layer_0"].w_h.T)  # (4H, H)
+    h = jnp.full((w.shape[1], lanes), 0.1, w.dtype)
+
+    def step(_, h):
+        return 1e-3 * sum(jnp.split(w @ h, 4)) + h
+
+    return lax.fori_loop(0, count // lanes, step, h)
 
 
 def caption(result: dict) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from zoo.models import LanguageModel
 
 LONG = 4096  # symbols; a longer line is read alone
-_LANES = (1, 8, 64)  # lines that are read side by side; few shapes, few programs
+LANES = (1, 8, 64)  # lines that are read side by side; few shapes, few programs
 _SIDE, _ALONE = 128, 512  # symbols a step, of lines side by side and of one text
 
 
@@ -26,7 +26,7 @@ class Reader:
 
         They are laid one after the other into lanes, which are about equally full.
         """
-        count = next((n for n in _LANES if n >= len(lines)), _LANES[-1])
+        count = next((n for n in LANES if n >= len(lines)), LANES[-1])
         lanes, places = [(0, i) for i in range(count)], {}
         for i in sorted(range(len(lines)), key=lambda i: -len(lines[i])):
             used, lane = heapq.heappop(lanes)
