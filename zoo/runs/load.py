@@ -86,7 +86,10 @@ def rebuild(run: Path, config: ConfigDict) -> Any:
 def _check_vocabulary(run, vocabulary):
     """Raises DataError where a run's vocabulary is of another text, however many symbols it has; runs of
     earlier versions do not tell."""
-    wanted = (folder.read_data(run) or {}).get("vocabulary_sha256")
+    try:
+        wanted = (folder.read_data(run) or {}).get("vocabulary_sha256")
+    except UserError:  # damaged; a model is used without it
+        return
     if wanted and vocabulary is not None and tokenizers.digest(vocabulary) != wanted:
         raise DataError(
             f"{run}/vocabulary.json is of another text than the model; delete it and run the training "
