@@ -76,6 +76,8 @@ def test_parameters_are_the_same_bits(config, tmp_path, way, monkeypatch):
     fed = loop.fit(job, tmp_path / "fed").record
     for key in ("params_sha256", "best_sha256", "metrics"):
         assert fed[key] == whole[key]
+    if way != "varied":
+        return
     # From a checkpoint on, too: its step is in the middle of a block.
     for file in ("result.json", "metrics.jsonl"):
         (tmp_path / "fed" / file).unlink()

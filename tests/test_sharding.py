@@ -67,7 +67,8 @@ def test_both_gradients_over_a_mesh_are_those_of_one_device(name, shape, kind, o
     cell, params, xs, carry = problem(name, B=B)
     leaves, *others = placed(mesh_of(shape, kind), params, xs, carry)
     arrays = type(params)(*leaves), *others
-    for gradient in ("plain", "custom"):  # a program each: one of several loops locks up on a CPU
+    # A program each: one of several loops locks up on a CPU.
+    for gradient in ("plain", "custom") if shape == (2, 2) else ("custom",):
         got = jit(partial(results, cell, gradient=gradient, **OPTIONS[option]))(*arrays)
         assert_trees_close(got, alone(name, option), rtol=1e-6, atol=1e-6)
 
