@@ -1,4 +1,4 @@
-"""Strict JAX, four fake CPU devices, and a compilation cache for the tests and commands of a worker."""
+"""Strict JAX, four fake CPU devices, and one compilation cache for all tests and commands."""
 
 import gc
 import os

@@ -112,16 +112,13 @@ LONG = ["--config.steps=6000", "--config.eval_every=500", "--config.log_every=25
 
 
 def test_loss_falls_and_the_run_folder_is_complete(done, tmp_path):
-    record = done
     first, *_, last = metrics(tmp_path / "run")
     assert last["train_loss"] < first["train_loss"]
     assert [m["step"] for m in metrics(tmp_path / "run")] == [5, 10, 15, 20, 25, 30]
-    assert record == result(tmp_path / "run")
-    assert (record["canary"], record["xla_flags"]) == ("right", xla.in_force())
-    assert {"valid_loss", "valid_bpc", "train_loss", "valid_loss_last"} <= set(record["metrics"])
-    assert record["metrics"]["valid_bpc"] == pytest.approx(
-        record["metrics"]["valid_loss"] / np.log(2)
-    )
+    assert done == result(tmp_path / "run")
+    assert (done["canary"], done["xla_flags"]) == ("right", xla.in_force())
+    assert {"valid_loss", "valid_bpc", "train_loss", "valid_loss_last"} <= set(done["metrics"])
+    assert done["metrics"]["valid_bpc"] == pytest.approx(done["metrics"]["valid_loss"] / np.log(2))
     files = {p.name for p in (tmp_path / "run").iterdir()}
     assert {"config.json", "metrics.jsonl", "result.json", "checkpoints", "samples.txt"} <= files
     assert (tmp_path / "run/plots/loss.png").read_bytes().startswith(b"\x89PNG")

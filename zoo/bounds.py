@@ -16,6 +16,10 @@ _WIDE = (
 )
 
 
+# What a value of a type must be.
+MUST = {int: "a whole number, such as 100", float: "a number, such as 0.5", bool: "True or False"}
+
+
 def within(name: str, value: float, low: float, high: float = COUNT) -> None:
     """Raises UserError, which names the flag ``name``, unless low <= value <= high."""
     if not low <= value <= high:

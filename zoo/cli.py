@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from zoo import interrupt, xla
+from zoo import bounds, interrupt, xla
 from zoo.errors import UserError, nearest
 
 # What is wrong with the disk, not with the program.
@@ -49,8 +49,8 @@ def run(main: Callable[[list[str]], int | None], argv: Sequence[str] | None = No
         return fail(f"{place}{error.strerror}; nothing that was saved is lost")
 
 
-# What a flag of absl's types must be.
-_MUST = {"int": "a whole number", "float": "a number", "bool": "True or False"}
+# What a value must be, by absl's names of types.
+_MUST = {kind.__name__: words for kind, words in bounds.MUST.items()}
 
 
 def _wrong(values, message):

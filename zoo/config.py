@@ -243,13 +243,11 @@ def _written(kind, key, text):
     """The value of an override, as the flags of ml_collections read it."""
     if kind is tuple:
         return _tuple(text)
-    example = {int: "a whole number, such as 100", float: "a number, such as 0.5"}.get(kind)
-    example = "True or False" if kind is bool else example
     try:
-        if example:
+        if kind in _PARSERS:
             _PARSERS[kind].parse(text)
     except (ValueError, TypeError, OverflowError):
-        raise UserError(f"--config.{key}={text}: must be {example}") from None
+        raise UserError(f"--config.{key}={text}: must be {bounds.MUST[kind]}") from None
     return text
 
 

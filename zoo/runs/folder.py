@@ -63,6 +63,15 @@ def open_folder(path: Path) -> Folder:
             raise UserError(
                 f"--run={path}: the folder holds something else than a run ({min(names)})"
             )
+    except OSError as error:
+        raise UserError(f"--run={path}: cannot write there: {error.strerror}") from error
+    return locked(path)
+
+
+def locked(path: Path) -> Folder:
+    """Locks a folder that is there, whatever it holds. Raises UserError where it cannot be written, and
+    where another process is training in it."""
+    try:
         lock = open(path / ".lock", "a")  # noqa: SIM115 (held until close)
     except OSError as error:
         raise UserError(f"--run={path}: cannot write there: {error.strerror}") from error

@@ -1,11 +1,11 @@
 """A run folder that is started anew: what training has written there goes, and nothing else."""
 
-import fcntl
 import re
 import shutil
 from pathlib import Path
 
 from zoo.errors import UserError
+from zoo.runs import folder
 
 # What training and the commands write into a run folder; of --seeds and of stages it has run folders.
 _FILES = re.compile(
@@ -46,7 +46,7 @@ def clear(path: Path) -> str:
     locks = []
     try:
         for run in runs:
-            locks.append(_locked(run))
+            locks.append(folder.locked(run))
         for entry in path.iterdir():
             if entry.name == ".lock":
                 continue
@@ -75,16 +75,3 @@ def _written(entry):
     if entry.is_dir():
         return entry.name in _FOLDERS
     return _FILES.fullmatch(entry.name) is not None
-
-
-def _locked(run):
-    """The lock of a run folder. Raises UserError where another process trains there."""
-    lock = open(run / ".lock", "a")  # noqa: SIM115 (held until all is deleted)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise UserError(
-            f"--overwrite: nothing was deleted, for another process is training in {run}"
-        ) from None
-    return lock
