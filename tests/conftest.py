@@ -10,9 +10,11 @@ import pytest
 from zoo import xla
 
 os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products are tiny; its threads wait busily
+gc.set_threshold(100_000)  # tracing makes many objects, few of them garbage
 # Most of the time would go into making programs fast. test_optimised.py has some that are; all are with
 # XLA_FLAGS=--xla_backend_optimization_level=3.
-QUICK = "--xla_backend_optimization_level=0"
+QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 given = os.environ.get("XLA_FLAGS", "")
 given = given if "optimization_level" in given else f"{given} {QUICK}"
 os.environ["XLA_FLAGS"] = f"{given} --xla_force_host_platform_device_count=4".strip()

@@ -99,7 +99,8 @@ class Checkpoints:
             "seconds": seconds,
         }
         args = self._ocp.args
-        items = args.Composite(state=args.StandardSave(state), manifest=args.JsonSave(manifest))
+        state = args.StandardSave(jax.tree.map(_one_copy, state))
+        items = args.Composite(state=state, manifest=args.JsonSave(manifest))
         try:
             if not self._manager.save(step, args=items):
                 raise RuntimeError(f"Orbax has not saved step {step}")
@@ -245,6 +246,13 @@ def finite(tree: Any) -> bool:
     """Whether every floating-point leaf is finite."""
     values = [x for x in leaves(tree).values() if np.issubdtype(x.dtype, np.floating)]
     return all(np.isfinite(x).all() for x in values)
+
+
+def _one_copy(x):
+    """That of the first device, of an array that all have: of several copies Orbax saves a slice of each,
+    for which JAX compiles a program by device and shape."""
+    alone = jax.process_count() == 1 and isinstance(x, jax.Array) and len(x.sharding.device_set) > 1
+    return x.addressable_data(0) if alone and x.is_fully_replicated else x
 
 
 def _system_error(error):
