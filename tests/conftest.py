@@ -10,10 +10,12 @@ import pytest
 from zoo import xla
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products are tiny; its threads wait busily
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # NumPy's products are tiny; its threads wait busily
 gc.set_threshold(100_000)  # tracing makes many objects, few of them garbage
-# Most of the time would go into making programs fast. test_optimised.py has some that are; all are with
-# XLA_FLAGS=--xla_backend_optimization_level=3.
+# Most of the time would go into making programs fast. Those of tests that are marked "optimised" are, in
+# the process that test_optimised.py starts; all are with XLA_FLAGS=--xla_backend_optimization_level=3.
 QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 given = os.environ.get("XLA_FLAGS", "")
 given = given if "optimization_level" in given else f"{given} {QUICK}"
@@ -25,6 +27,19 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 xla.prepare()
+
+
+def pytest_collection_modifyitems(config, items):
+    marked = [item for item in items if item.get_closest_marker("optimised")]
+    if QUICK not in os.environ["XLA_FLAGS"] or not marked:
+        return
+    if any(item.path.name == "test_optimised.py" for item in items):
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if item not in marked]
+        return
+    alone = pytest.mark.skip(reason="needs XLA_FLAGS=--xla_backend_optimization_level=3")
+    for item in marked:
+        item.add_marker(alone)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -82,7 +82,7 @@ def test_a_program_that_cannot_be_read_is_thrown_away(home, monkeypatch):
         (folder / name).write_bytes(b"cut o")
     message = "Error reading persistent compilation cache entry for 'jit_one': error: Error -5"
     warnings.showwarning(UserWarning(message), UserWarning, "compiler.py", 1)
-    assert [file.name for file in folder.iterdir()] == ["jit_one_more-1a-cache"]
+    assert [file.name for file in folder.glob("jit*")] == ["jit_one_more-1a-cache"]
     assert shown == []
     warnings.showwarning(UserWarning("another"), UserWarning, "compiler.py", 1)
     assert len(shown) == 1

@@ -137,7 +137,7 @@ def test_a_run_that_saved_nothing_begins_anew_with_other_settings(
         patched.setattr(
             "zoo.bounds.within", lambda *_: None
         )  # no rate that is allowed ends like this
-        assert trained(**{"optimizer.learning_rate": 1e30}) == 2
+        assert trained(**{"optimizer.learning_rate": 1e38}) == 2
     (line,) = errors(capsys)
     assert (
         "is not finite; nothing was saved yet. Try a lower --config.optimizer.learning_rate" in line

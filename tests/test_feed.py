@@ -66,6 +66,7 @@ def test_batches_are_those_of_data_on_the_device(config, tmp_path, way, monkeypa
     source.close()
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("way", WAYS)
 def test_parameters_are_the_same_bits(config, tmp_path, way, monkeypatch):
     config.data.update(WAYS[way])

@@ -77,7 +77,8 @@ def test_a_run_that_was_killed_when_it_was_about_to_go_on_does_so(keys, written,
 
 
 def test_a_run_that_patience_ended_needs_more_of_it(keys, tmp_path, capsys):
-    run, still = tmp_path / "run", ["optimizer.learning_rate=0"]  # never better than at first
+    still = ["optimizer.learning_rate=0", "optimizer.average="]  # never better than at first
+    run = tmp_path / "run"
     assert command(run, *keys, *still, "steps=90", "patience=2") == 0
     assert folder.read_result(run)["steps"] == 30
     assert command(run, *keys, *still, "steps=200", "patience=2") == 2

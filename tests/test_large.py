@@ -96,6 +96,7 @@ def test_ids_have_the_smallest_type():
     assert {size: encoded.dtype(size).itemsize for size in sizes} == sizes
 
 
+@pytest.mark.optimised
 def test_a_run_from_the_cache_is_the_run_in_memory_bit_for_bit(text, tmp_path, capsys):
     whole, err = trained(capsys, text, tmp_path / "whole", "--config.data.in_memory=64")
     assert "encoding" not in err

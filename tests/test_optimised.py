@@ -1,4 +1,4 @@
-"""The numbers of test_right_numbers.py again, of programs that are optimised as a user's are."""
+"""The tests that are marked "optimised": right numbers and equal bits, of programs that XLA makes as for a user."""
 
 import os
 import subprocess
@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from conftest import QUICK
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
 
 
 @pytest.mark.skipif(QUICK not in os.environ["XLA_FLAGS"], reason="all tests are optimised")
 def test_optimised_programs_compute_right_numbers():
-    command = [sys.executable, "-m", "pytest", "-n", "0", "tests/test_right_numbers.py"]
+    marked = [f for f in TESTS.glob("test_*.py") if "mark.optimised" in f.read_text("utf-8")]
+    files = [str(file) for file in marked if file.name != Path(__file__).name]
     done = subprocess.run(
-        command,
-        cwd=ROOT,
+        [sys.executable, "-m", "pytest", "-n", "0", "-m", "optimised", *files],
+        cwd=TESTS.parent,
         env=os.environ | {"XLA_FLAGS": "--xla_backend_optimization_level=3"},
         capture_output=True,
         text=True,

@@ -25,6 +25,7 @@ from zoo.tasks.forecasting.losses import ERRORS
 from zoo.tasks.language_detection import likelihood
 from zoo.tasks.language_model import evaluation
 
+pytestmark = pytest.mark.optimised
 CONFIGS = Path(__file__).parent.parent / "configs"
 # Where XLA cuts work into pieces it may err on the last one: 2**15 and its neighbours, and 2**16.
 ROWS = (32_767, 32_768, 32_769, 32_770, 65_537)
