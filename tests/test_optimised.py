@@ -1,4 +1,4 @@
-"""The tests that are marked "optimised": right numbers and equal bits, of programs that XLA makes as for a user."""
+"""The tests that are marked "optimised": right numbers and equal bits, of programs as a user has them."""
 
 import os
 import subprocess
