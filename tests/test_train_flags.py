@@ -11,6 +11,7 @@ import pytest
 from bad_input import files, keys
 
 import train
+import zoo
 from zoo import cli, key_table, predict, sample, score, tasks
 from zoo import config as configs
 from zoo.runs import folder, overwrite, seeds
@@ -136,6 +137,7 @@ def test_a_folder_of_seeds_is_evaluated_and_its_best_seed_writes(trained, two, c
     text = f"--input={two / 'seed-0/config.json'}"
     assert cli.run(score.main, ["score", f"--run={two}", text, "--whole"]) == 0
     assert f"{two}/seed-1: the best of 2 seeds" in capsys.readouterr().err
+    assert zoo.load(two).run == two / "seed-1"
     shutil.rmtree(two / "seed-1/checkpoints")
     (two / "seed-1/result.json").unlink()
     assert seeds.best(two)[0] == two / "seed-0"

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo import bounds, tasks
 from zoo.errors import UserError
-from zoo.runs import folder
+from zoo.runs import folder, seeds
 from zoo.runs.load import load as load_run
 
 
@@ -138,8 +138,9 @@ class Trained(_Pair):
 
 
 def load(run: str | os.PathLike) -> Trained:
-    """The model of a run; of one of several stages, the one that writes."""
-    run = folder.path(run)
+    """The model of a run; of one of several stages, the one that writes; of a folder of seeds that of the
+    best one, whose folder is ``.run``."""
+    run, _ = seeds.best(folder.path(run))
     loaded = load_run(run, use="generate", early=partial(warnings.warn, stacklevel=3))
     trained = Trained(loaded.model, loaded.params)
     trained.task, trained.run = loaded.task, run

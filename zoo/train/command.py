@@ -83,11 +83,11 @@ def train(
     """Trains, or says that the run is finished; shows what came out. What a training has left in the folder
     ``old`` is deleted first, once it is known that this one can begin."""
     run = folder.path(run)
-    line.show("reading the data")
     if not stages.of(config):
         code = _complete(config, run, about, old)
     else:
         if old:
+            line.show("reading the data")
             stages.check(config, lambda stage: jobs.make(stage).task.describe_data())
             _delete(old)
         code = stages.complete(config, run, _complete)

@@ -39,7 +39,7 @@ def make(config: ConfigDict) -> Mesh:
     if data == -1:
         available = jax.device_count() // model
         data = next((n for n in range(available, 0, -1) if config.batch_size % n == 0), 1)
-    # Explicit axes, JAX's default, break scans that begin with a carry of zeros.
+    # With explicit axes, JAX's default, the program itself would have to place every array between.
     return jax.make_mesh(
         (data, model),
         ("data", "model"),
