@@ -9,6 +9,8 @@ Each command is followed by the time that it takes on 2 CPU cores and by the los
     python train.py --config=configs/char_lm.py:christmas_carol    2.7 min  1.357  A Christmas Carol
     python train.py --config=configs/char_lm.py:nottingham         folk tunes in ABC notation; not measured
     python train.py --config=configs/char_lm.py:shakespeare        22 min   1.436  tiny Shakespeare
+    python train.py --config=configs/char_lm.py:shakespeare_best   four such models as one; not measured
+    python train.py --config=configs/char_lm.py:shakespeare_gpu    three larger ones, for a GPU; not measured
     python train.py --config=configs/char_lm.py:shakespeare_source    as source 001 trains it; not measured
     python train.py --config=configs/char_lm.py --config.data.path=FILE --run=runs/mine      your own text
 
@@ -25,6 +27,8 @@ VARIANTS = (
     "christmas_carol",
     "nottingham",
     "shakespeare",
+    "shakespeare_best",
+    "shakespeare_gpu",
     "shakespeare_source",
 )
 
@@ -74,14 +78,29 @@ def get_config(variant="docs"):
         c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 64, 16.0, 1.0
         c.model.update({"hidden": 384, "dropout_in": 0.1, "dropout_out": 0.4, "weight_drop": 0.2})
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
-    elif variant == "shakespeare":
-        c.about = "tiny Shakespeare"
+    elif variant in ("shakespeare", "shakespeare_best", "shakespeare_gpu"):
+        c.about, c.data.name = "tiny Shakespeare", "shakespeare"
         c.results = (
             ("valid_loss", 1.4697, "nanoGPT, 10.65 million parameters, 3 minutes of an A100"),
         )
         c.epochs, c.eval_epochs = 22.0, 1.0
         c.model.update({"layers": 2, "dropout": 0.2, "dropout_out": 0.2, "weight_drop": 0.1})
         c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
+        if variant != "shakespeare":
+            c.about, c.model.ensemble = "tiny Shakespeare: four models as one", 4
+            c.eval_epochs, c.dynamic, c.optimizer.average = 2.0, True, "ema"
+            c.model.update({"hidden": 320, "dropout_in": 0.05, "dropout_out": 0.3})
+            c.model.weight_drop = 0.2
+            adaptive = (
+                "valid_dynamic_loss",
+                "valid_adaptive_kneser_ney_loss",
+                "adaptive Kneser-Ney",
+            )
+            c.results = (*c.results, adaptive)
+        if variant == "shakespeare_gpu":
+            c.about, c.model.ensemble, c.epochs = "tiny Shakespeare: three models as one", 3, 40.0
+            c.model.update({"hidden": 512, "dropout": 0.3, "dropout_in": 0.1, "dropout_out": 0.4})
+            c.model.weight_drop = 0.3
     else:
         # Source 001: embedding, two LSTM layers, shuffled sequences of 100 characters, batches of
         # 128, the last one dropped; Adam, no dropout, no clipping. It states no sizes and no figures.
