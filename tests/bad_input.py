@@ -6,7 +6,8 @@ from zoo import cli
 
 TINY = {
     "char_lm": "model.hidden=8 model.embed=4 batch_size=4 data.window=8 steps=2 eval_every=2 adapt=False",
-    "forecast": "model.hidden=4 steps=2 eval_every=2 adapt=False ensemble.members=2 model.length=6",
+    "forecast": "model.hidden=4 steps=2 eval_every=2 adapt=False ensemble.members=2 model.length=6 "
+    "baselines=naive",
     "language_detector": "model.hidden=6 model.embed=4 steps=2 eval_every=2 data.test=0.3 baselines=none "
     "data.languages=() batch_size=6",
     "text_classifier": "model.hidden=6 model.embed=4 steps=2 eval_every=2 baselines=False "

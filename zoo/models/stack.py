@@ -1,5 +1,6 @@
 """What all modules share: the parameters and zero carry of a stack of layers, and weight drop."""
 
+from functools import lru_cache
 from itertools import pairwise
 
 import flax.linen as nn
@@ -17,10 +18,8 @@ class Stacked:
     @nn.nowrap
     def carry(self, batch: int) -> tuple[Carry, ...]:
         """The zero carry of each layer for ``batch`` sequences."""
-        key = jax.random.key(0)
-        shapes = [
-            jax.eval_shape(lambda d=d, h=h: self._cell.init(key, d, h)) for d, h in self._pairs()
-        ]
+        kind = CELLS[self.cell]
+        shapes = [_shapes(kind, d, h) for d, h in self._pairs()]
         return tuple(self._cell.carry(params, batch) for params in shapes)
 
     @property
@@ -38,6 +37,12 @@ class Stacked:
             self.param(f"{name}_{i}", lambda key, d=d, h=h: self._cell.init(key, d, h))
             for i, (d, h) in enumerate(self._pairs())
         ]
+
+
+@lru_cache
+def _shapes(kind, d, h):
+    """The parameters of a cell as shapes: to trace its initial values takes milliseconds."""
+    return jax.eval_shape(lambda: kind().init(jax.random.key(0), d, h))
 
 
 def weight_drop(key, params, rate):
