@@ -88,7 +88,8 @@ def get_config(variant="docs"):
         c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
         if variant != "shakespeare":
             c.about, c.model.ensemble = "tiny Shakespeare: four models as one", 4
-            c.eval_epochs, c.dynamic, c.optimizer.average = 2.0, True, "ema"
+            c.epochs, c.eval_epochs, c.dynamic = 17.0, 2.0, True
+            c.optimizer.average = "ema"
             c.model.update({"hidden": 320, "dropout_in": 0.05, "dropout_out": 0.3})
             c.model.weight_drop = 0.2
             adaptive = (
