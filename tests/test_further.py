@@ -1,12 +1,14 @@
 """Runs that go on: a finished one for longer, and a new one from the parameters of another."""
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from bad_input import keys as tiny
 
 import train
 import zoo
@@ -106,14 +108,54 @@ def test_a_new_run_starts_from_another_one_with_its_settings(keys, tmp_path, cap
 
 
 def test_what_cannot_start_from_another_run_says_so(keys, tmp_path, capsys):
-    missing, texts = tmp_path / "missing", ROOT / "tests/old_runs/texts"
+    missing = tmp_path / "missing"
     assert command(tmp_path / "run", *keys, config=f"--from={missing}") == 2
     assert "no such folder" in capsys.readouterr().err
-    detector = ["--config=" + str(ROOT / "configs/language_detector.py"), f"--from={missing}"]
-    detector += [
-        f"--config.data.path={texts}",
-        "--config.data.languages=()",
-        "--config.baselines=none",
-    ]
-    assert cli.run(train.main, ["train.py", *detector, f"--run={tmp_path / 'detector'}"]) == 2
-    assert "starts from no other run" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def banks(paths, tmp_path_factory):
+    """config -> (its run, its flags): three members each; of the forecaster two, of each of its kinds."""
+    folder, found = tmp_path_factory.mktemp("banks"), {}
+    for name in ("forecast", "language_detector", "text_classifier"):
+        members = "" if name == "forecast" else "ensemble.members=3"
+        flags = [f"--config.data.path={paths[name]}", *tiny(name, members)]
+        config = f"--config={ROOT / 'configs' / name}.py"
+        assert cli.run(train.main, ["train.py", config, *flags, f"--run={folder / name}"]) == 0
+        found[name] = folder / name, [config, *flags]
+    return found
+
+
+@pytest.mark.parametrize("name", ["forecast", "language_detector", "text_classifier"])
+def test_each_member_of_a_bank_starts_from_its_own(banks, name, tmp_path, capsys):
+    begun, flags = banks[name]
+    still = ["--config.optimizer.learning_rate=0", "--config.optimizer.average=", "--config.seed=5"]
+    begin = ["train.py", *flags, f"--from={begun}", *still]
+    assert cli.run(train.main, [*begin, f"--run={tmp_path / 'run'}"]) == 0
+    before, after = zoo.load(begun), zoo.load(tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, before.params, after.params)
+    for wrong in ("model.hidden=7", "ensemble.members=4"):
+        capsys.readouterr()
+        other = [*begin, f"--config.{wrong}", f"--run={tmp_path / 'other'}"]
+        assert cli.run(train.main, other) == 2
+        assert "a model of other sizes; give it the same --config.model" in capsys.readouterr().err
+
+
+def test_texts_must_have_the_labels_of_the_run_to_start_from(banks, paths, tmp_path, capsys):
+    (begun, flags), (detector, of_languages) = banks["text_classifier"], banks["language_detector"]
+    other = tmp_path / "other.csv"
+    other.write_text("text,label\n" + "pay me,bill\nmeet me,spam\n" * 20)
+    begin = [*flags, f"--from={begun}", f"--config.data.path={other}", f"--run={tmp_path / 'run'}"]
+    assert cli.run(train.main, ["train.py", *begin]) == 2
+    assert "tells 'bill', 'date' apart, and the texts here are of 'bill', 'spam'; give texts" in (
+        capsys.readouterr().err
+    )
+    begin = [*of_languages, f"--from={begun}", f"--run={tmp_path / 'run'}"]
+    assert cli.run(train.main, ["train.py", *begin]) == 2
+    told = "is a run of the task 'classification', and this is one of 'language_detection'"
+    assert told in capsys.readouterr().err
+    shutil.copytree(paths["language_detector"], tmp_path / "texts")
+    (tmp_path / "texts/fr.txt").rename(tmp_path / "texts/de.txt")
+    begin = [*of_languages, f"--from={detector}", f"--config.data.path={tmp_path / 'texts'}"]
+    assert cli.run(train.main, ["train.py", *begin, f"--run={tmp_path / 'run'}"]) == 2
+    assert "tells 'en', 'fr' apart, and the texts here are of 'de', 'en'" in capsys.readouterr().err

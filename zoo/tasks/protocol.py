@@ -48,13 +48,11 @@ class Task(Protocol):
     config:    as the command line left it; nobody writes into it
     members:   N of a bank, else 0
     loss_unit: what the loss is measured in, for its plot
-    starts:    whether it can start from another run's parameters: what they mean is then that run's
     model:     a Flax module, or another function of parameters; ``zoo.load`` hands it out
     """
 
     config: ConfigDict
     members: int = 0
-    starts: bool = True
     loss_unit: str
     model: Any
 

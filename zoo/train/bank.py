@@ -70,7 +70,8 @@ def loop(one: Callable, members: int, form: str) -> Callable:
 
 
 def each(make: Callable, members: int) -> Callable:
-    """key -> the state that ``make`` gives for each member, from a key of its own.
+    """(key, start) -> the state that ``make`` gives for each member, from a key and a row of ``start`` of
+    its own.
 
     By lax.map: batched QR decompositions, which vmap makes of orthogonal initial values, were seen to
     block each other for ever on two CPU cores (jaxlib 0.10.2, 4 at a time, 8 of 64 x 64 each).
@@ -78,8 +79,9 @@ def each(make: Callable, members: int) -> Callable:
     if not members:
         return make
 
-    def all_of_them(key):
-        state = lax.map(make, jax.random.split(key, members))
+    def all_of_them(key, start):
+        keys = jax.random.split(key, members)
+        state = lax.map(lambda given: make(*given), (keys, start))
         return state._replace(step=state.step[0])
 
     return all_of_them

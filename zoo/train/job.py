@@ -28,14 +28,8 @@ def make(config: ConfigDict) -> Job:
     """The job of a config. Reads the data. Raises UserError for a config out of range and for data that
     cannot be used."""
     task = tasks.make(config)
-    if config.start and not task.starts:
-        raise UserError(
-            f"--config.start={config.start}: a run of the task {config.task!r} starts from no other run"
-        )
-    if config.start and not folder.read_result(Path(config.start)):
-        raise UserError(
-            f"--config.start={config.start}: no finished run is there; give the folder of one"
-        )
+    if config.start:
+        _check_start(Path(config.start), config.task)
     for part in (plan, optimizers, averaging, mesh):  # what needs no data is told before it is read
         part.check(config)
     steps = plan.make(config, task.steps_per_epoch("train"))
@@ -44,3 +38,13 @@ def make(config: ConfigDict) -> Job:
     shared = mesh.make(config)
     memory.check(task, shared.devices.size)
     return Job(config, task, optimizer, shared, steps)
+
+
+def _check_start(run, task):
+    """Raises UserError for a folder to start from that holds no finished run of the task."""
+    if not folder.read_result(run):
+        raise UserError(f"--config.start={run}: no finished run is there; give the folder of one")
+    if (other := folder.read_config(run).task) != task:
+        raise UserError(
+            f"--config.start={run}: is a run of the task {other!r}, and this is one of {task!r}"
+        )

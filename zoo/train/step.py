@@ -40,22 +40,31 @@ def orders(job: Job) -> Callable[[int], Any]:
 def begin(job: Job) -> TrainState:
     """The state before the first step, on the mesh of the job. Raises UserError where ``start`` is no
     finished run, or has other parameters."""
-    state = _jit_once(_first(job, started(job)))(random.key(job.config.seed, "init"))
+    start = mesh.replicated(job.mesh, started(job))
+    state = _jit_once(_first(job))(random.key(job.config.seed, "init"), start)
     return mesh.spread(job.mesh, state._replace(carry=()))._replace(carry=state.carry)
 
 
 def started(job: Job) -> Any:
-    """The parameters of the run that ``start`` names; None where it names none."""
-    start = job.config.start
+    """The parameters of the run that ``start`` names, for a bank those of each member; None where it names
+    none. One model is where all members begin."""
+    start, members = job.config.start, job.task.members
     if not start:
         return None
     params = load(Path(start), job.config.task).params
-    wanted = jax.eval_shape(job.task.init, random.key(0, "init"))
-    if jax.tree.map(jnp.shape, params) != jax.tree.map(jnp.shape, wanted):
+    one = jax.eval_shape(job.task.init, random.key(0, "init"))
+    if members and _sizes(params) == _sizes(one):
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (members, *x.shape)), params)
+    if _sizes(params) != _sizes(one, (members,) if members else ()):
         raise UserError(
-            f"--config.start={start}: a model of other sizes; give it the same --config.model"
+            f"--config.start={start}: a model of other sizes; give it the same --config.model, and as many "
+            "models"
         )
     return params
+
+
+def _sizes(tree, before=()):
+    return jax.tree.map(lambda x: f"{(*before, *x.shape)}", tree)
 
 
 def program(job: Job, state: TrainState, form: str = "") -> Any:
@@ -112,12 +121,12 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
     return many
 
 
-def _first(job, start):
-    """key -> the state before the first step, with the parameters ``start`` where there are such."""
+def _first(job):
+    """(key, start) -> the state before the first step, with the parameters ``start`` if there are such."""
     config, task = job.config, job.task
     worst = math.inf if config.best.mode == "min" else -math.inf
 
-    def make(key):
+    def make(key, start):
         params = task.init(key) if start is None else start
         best = Best(jnp.float32(worst), jnp.int32(0), jnp.int32(0), params)
         return TrainState(

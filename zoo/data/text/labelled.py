@@ -99,6 +99,16 @@ def some(names: Sequence[str]) -> str:
     return shown if len(names) <= _SHOWN else f"{shown}, … ({len(names)} in all)"
 
 
+def must_be(found: Sequence[str], known: Sequence[str], start: str) -> None:
+    """Raises DataError where the labels of texts are others than ``known``, those of the run ``start`` that
+    training is to start from."""
+    if list(found) != list(known):
+        raise DataError(
+            f"--config.start={start}: tells {some(known)} apart, and the texts here are of {some(found)}; "
+            "give texts of the same labels"
+        )
+
+
 def by_position(data: Labelled, valid: float, test: float) -> dict[str, np.ndarray]:
     """Rows of ``train``, ``valid`` and ``test``: the first ones, those after them, the last ones."""
     n = len(data.texts)

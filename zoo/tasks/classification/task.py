@@ -45,7 +45,6 @@ class ClassificationTask(Task):
     """The Task over a Classifier, or a bank of them; see ``zoo.tasks.protocol``."""
 
     loss_unit = "nats a text"
-    starts = False  # symbols and classes are numbered by the texts
 
     def __init__(self, config: ConfigDict):
         """The texts are read when they are first needed. Raises UserError for keys out of range."""
@@ -106,7 +105,7 @@ class ClassificationTask(Task):
 
     @cached_property
     def classes(self) -> list[str]:
-        """The labels of the training texts, sorted."""
+        """The labels of the training texts, sorted; those of a run to start from must be the same."""
         found = sorted(set(self.texts["train"].labels))
         if len(found) < 2:
             source = self.config.data.path or self.config.data.name
@@ -114,6 +113,9 @@ class ClassificationTask(Task):
                 f"{source!r}: all training texts are of one class, {labelled.some(found)}; two are needed "
                 "to tell apart"
             )
+        if start := self.config.start:
+            known = json.loads(read_bytes(Path(start, "classes.json")))["classes"]
+            labelled.must_be(found, known, start)
         return found
 
     @cached_property
@@ -124,8 +126,10 @@ class ClassificationTask(Task):
 
     @cached_property
     def vocabulary(self) -> Tokenizer:
-        """The symbols of the training texts."""
+        """The symbols of the training texts; of a run to start from, its own."""
         d = self.config.data
+        if self.config.start:
+            return tokenizers.load(Path(self.config.start, "vocabulary.json"))
         text = "\n".join(self.prepared(t) for t in self.texts["train"].texts)
         return tokenizers.known(tokenizers.make(d.symbols, text, d.min_count, d.most), d.min_count)
 

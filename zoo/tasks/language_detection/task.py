@@ -34,7 +34,7 @@ from ml_collections import ConfigDict
 
 from zoo import random
 from zoo.data.files import read_bytes, write_bytes
-from zoo.data.text import frequencies, tokenizers
+from zoo.data.text import frequencies, labelled, tokenizers
 from zoo.data.text import languages as texts
 from zoo.data.text.alphabet import START, Alphabet, between_spaces, scripts_of
 from zoo.errors import UserError
@@ -50,8 +50,6 @@ _VALID_ROWS = 64  # windows of the validation part that are read at once
 
 class LanguageDetectionTask(Task):
     """The Task over a bank of LanguageModels; see ``zoo.tasks.protocol`` for what each method does."""
-
-    starts = False  # symbols and classes are numbered by the texts
 
     def __init__(self, config: ConfigDict):
         """The texts are read when they are first needed. Raises UserError for keys out of range."""
@@ -78,8 +76,13 @@ class LanguageDetectionTask(Task):
 
     @cached_property
     def codes(self) -> list[str]:
-        """The languages, in the order of scores and probabilities."""
-        return [t.code for t in self._texts]
+        """The languages, in the order of scores and probabilities; those of a run to start from must be the
+        same."""
+        found = [t.code for t in self._texts]
+        if start := self.config.start:
+            known = json.loads(read_bytes(Path(start, "detector.json")))["languages"]
+            labelled.must_be(found, known, start)
+        return found
 
     @cached_property
     def scripts(self) -> list[list[str]]:
@@ -137,7 +140,9 @@ class LanguageDetectionTask(Task):
 
     @cached_property
     def alphabet(self) -> Alphabet:
-        """The symbols of the training texts."""
+        """The symbols of the training texts; of a run to start from, its own."""
+        if self.config.start:
+            return Alphabet.load(Path(self.config.start, "alphabet.json"))
         least = self.config.data.min_count
         return tokenizers.known(Alphabet.from_texts(self.parts["train"], least), least)
 
