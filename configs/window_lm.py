@@ -1,6 +1,6 @@
 """Every window of 100 characters, and the character that follows it: the models of source 002.
 
-    python train.py --config=configs/window_lm.py                     Alice in Wonderland; not measured
+    python train.py --config=configs/window_lm.py             46 min  1.785  Alice in Wonderland: train_loss
     python train.py --config=configs/window_lm.py:christmas_carol     A Christmas Carol; not measured
     python train.py --config=configs/window_lm.py --config.data.path=FILE --run=runs/mine      your own text
 
