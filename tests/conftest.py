@@ -10,9 +10,8 @@ import pytest
 from zoo import xla
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ.setdefault(
-    "OPENBLAS_NUM_THREADS", "1"
-)  # NumPy's products are tiny; its threads wait busily
+# NumPy's products are tiny, and its threads wait busily.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 gc.set_threshold(100_000)  # tracing makes many objects, few of them garbage
 # Most of the time would go into making programs fast. Those of tests that are marked "optimised" are, in
 # the process that test_optimised.py starts; all are with XLA_FLAGS=--xla_backend_optimization_level=3.

@@ -141,6 +141,30 @@ def test_each_member_of_a_bank_starts_from_its_own(banks, name, tmp_path, capsys
         assert "a model of other sizes; give it the same --config.model" in capsys.readouterr().err
 
 
+DAMAGE = [("text_classifier", "classes.json"), ("text_classifier", "vocabulary.json")]
+DAMAGE += [("language_detector", "detector.json"), ("language_detector", "alphabet.json")]
+DAMAGE += [("forecast", "series.npz")]
+
+
+@pytest.mark.parametrize(("name", "damaged"), DAMAGE)
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1", None])
+def test_a_damaged_run_to_start_from_is_told_in_one_line(
+    banks, name, damaged, content, tmp_path, capsys
+):
+    begun, flags = banks[name]
+    copy = shutil.copytree(begun, tmp_path / "begun")
+    (copy / damaged).unlink()
+    if content is not None:
+        (copy / damaged).write_bytes(content)
+    capsys.readouterr()
+    begin = ["train.py", *flags, f"--from={copy}", f"--run={tmp_path / 'run'}"]
+    assert cli.run(train.main, begin) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1 and str(copy) in err
+    assert not (tmp_path / "run").exists()
+    print(err, end="")
+
+
 def test_texts_must_have_the_labels_of_the_run_to_start_from(banks, paths, tmp_path, capsys):
     (begun, flags), (detector, of_languages) = banks["text_classifier"], banks["language_detector"]
     other = tmp_path / "other.csv"

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from zoo import tasks
 from zoo.errors import UserError
 from zoo.runs import folder
+from zoo.runs.load import rebuild
 from zoo.tasks.protocol import Task
 from zoo.train import averaging, memory, mesh, optimizers, plan
 
@@ -41,10 +42,13 @@ def make(config: ConfigDict) -> Job:
 
 
 def _check_start(run, task):
-    """Raises UserError for a folder to start from that holds no finished run of the task."""
+    """Raises UserError for a folder to start from that holds no finished run of the task, or a damaged
+    one."""
     if not folder.read_result(run):
         raise UserError(f"--config.start={run}: no finished run is there; give the folder of one")
-    if (other := folder.read_config(run).task) != task:
+    config = folder.read_config(run)
+    if config.task != task:
         raise UserError(
-            f"--config.start={run}: is a run of the task {other!r}, and this is one of {task!r}"
+            f"--config.start={run}: is a run of the task {config.task!r}, and this is one of {task!r}"
         )
+    rebuild(run, config)

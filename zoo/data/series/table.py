@@ -68,5 +68,7 @@ def load_table(path: Path) -> Table:
             name, unit, step, season = file["frequency"].tolist()
             freq = Frequency(name, unit, int(step), int(season))
             return Table(names, *parts, tuple(file["features"].tolist()), freq)
-    except Exception as error:
-        raise DataError(f"{str(path)!r} is damaged: {error}") from None
+    except Exception as error:  # NumPy's words would advise to unpickle it
+        raise DataError(
+            f"{str(path)!r} is damaged: no archive of series ({type(error).__name__})"
+        ) from None
