@@ -44,6 +44,7 @@ def defaults() -> ConfigDict:
         "lowercase": True,  # letters are made small
         "min_count": 2,  # rarer characters stand for the unknown symbol of their script
         "window": 8,  # characters of a training string
+        "starts": "anywhere",  # of training strings; or spaces, after which words begin
         "ends": "none",  # none, or spaces, between which whole strings are read
         "valid": 0.0,  # the last part of the training words
         "test": 0.2,  # the last words
@@ -84,6 +85,7 @@ def check(config: ConfigDict) -> None:
     c = config
     choose(c, "model.cell", CELLS)
     choose(c, "data.ends", ("none", "spaces"))
+    choose(c, "data.starts", ("anywhere", "spaces"))
     choose(c, "baselines", ("none", "ngrams"))
     for key in ("best.metric", "target.metric"):
         choose(c, key, ("", "valid_loss"))

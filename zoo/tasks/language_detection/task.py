@@ -39,13 +39,12 @@ from zoo.data.text import languages as texts
 from zoo.data.text.alphabet import START, Alphabet, between_spaces, scripts_of
 from zoo.errors import UserError
 from zoo.models import LanguageModel, cross_entropy
-from zoo.tasks.language_detection import evaluation, likelihood, plots
+from zoo.tasks.language_detection import evaluation, likelihood, plots, windows
 from zoo.tasks.language_detection.config import check, parse_priors
 from zoo.tasks.protocol import Evaluation, Sum, Task
 
 UNKNOWN = "unknown"
 _LOGITS = 1 << 20  # logits that are made at once, at most
-_VALID_ROWS = 64  # windows of the validation part that are read at once
 
 
 class LanguageDetectionTask(Task):
@@ -187,10 +186,11 @@ class LanguageDetectionTask(Task):
         return self.members * self.config.batch_size * self.config.data.window
 
     def data(self, split):
-        tokens = [self.alphabet.encode(t) for t in self.parts[split]]
-        width = max(map(len, tokens))
-        lengths = np.array([len(t) for t in tokens], np.int32)
-        return {"tokens": np.stack([np.pad(t, (0, width - len(t))) for t in tokens]), "n": lengths}
+        texts, d = self.parts[split], self.config.data
+        data = windows.table([self.alphabet.encode(t) for t in texts], d.window)
+        if d.starts == "spaces":
+            data |= windows.spaces(texts, self.codes, d.window)
+        return data
 
     def order(self, split, epoch):
         """The epoch alone: windows are drawn, so that texts of any lengths are cycled alike."""
@@ -205,12 +205,8 @@ class LanguageDetectionTask(Task):
 
     def gather(self, data, indices):
         label, share, backward = indices
-        window = self.config.data.window
-        starts = (jnp.asarray(data["n"])[label] - window + 1).astype(jnp.float32)
-        start = jnp.floor(share * starts).astype(jnp.int32)
-        at = start[:, None] + jnp.arange(window)[None]
-        tokens = jnp.asarray(data["tokens"])[label[:, None], at]
-        return {"tokens": _turned(tokens, backward), "label": label}
+        tokens = windows.draw(data, label, share, self.config.data.window, backward)
+        return {"tokens": tokens, "label": label}
 
     def loss(self, params, carry, batch, key):
         tokens, label, d = batch["tokens"], batch["label"], self.config.discriminative
@@ -463,25 +459,13 @@ class LanguageDetectionTask(Task):
         for label, text in enumerate(self.parts["valid"]):
             mine = np.arange(0 if shared else label, self.members, 1 if shared else n)
             models = jax.tree.map(lambda a, mine=mine: a[mine], params)
-            tokens, weights = self._windows(self.alphabet.encode(text))
+            tokens, weights = windows.tiled(self.alphabet.encode(text), self.config.data.window)
             total = 0.0
             for some, weight in zip(tokens, weights, strict=True):
                 nats = self._nats(models, jnp.asarray(mine), some, weight, jnp.int32(label))
                 total += np.asarray(nats, np.float64)
             losses[label, mine] = total / len(text)
         return losses.mean(axis=0) if shared else losses.sum(axis=0)
-
-    def _windows(self, tokens):
-        """Tokens (N,) as windows side by side, and weights that count each token once (the last window
-        begins early enough to be whole), both (blocks, rows, window)."""
-        n = len(tokens)
-        width = min(self.config.data.window, n)
-        starts = np.arange(0, n, width)
-        at = np.minimum(starts, n - width)[:, None] + np.arange(width)
-        fill = [(0, -len(starts) % _VALID_ROWS), (0, 0)]
-        weights = np.pad((at >= starts[:, None]).astype(np.float32), fill)
-        shape = (-1, _VALID_ROWS, width)
-        return np.pad(tokens[at], fill).reshape(shape), weights.reshape(shape)
 
     @partial(jax.jit, static_argnums=0)
     def _nats(self, params, members, tokens, weights, label):
@@ -490,11 +474,9 @@ class LanguageDetectionTask(Task):
         def one(at):
             member, mine = at
             backward = self._backward(member)
-            log_p = self._log_p(mine, _turned(tokens, backward), jnp.full(len(tokens), label))
-            return -jnp.sum(log_p * _turned(weights, backward))
+            log_p = self._log_p(
+                mine, windows.turned(tokens, backward), jnp.full(len(tokens), label)
+            )
+            return -jnp.sum(log_p * windows.turned(weights, backward))
 
         return lax.map(one, (members, params))
-
-
-def _turned(tokens, backward):
-    return jnp.where(backward, tokens[:, ::-1], tokens)
