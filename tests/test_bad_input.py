@@ -180,6 +180,7 @@ KEYS = [
     ("language_detector", "model.class_embed=-1", "must be at least 0"),
     ("language_detector", "ensemble.members=99999999", "must be at most 10000"),
     ("language_detector", "data.ends=words", "It can be none, spaces"),
+    ("language_detector", "data.starts=words", "It can be anywhere, spaces"),
     ("language_detector", "data.encodings=fr", "fr"),
     # Classes of texts.
     ("text_classifier", "data.text=body", "body"),

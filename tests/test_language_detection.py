@@ -21,7 +21,7 @@ from zoo.data.text.alphabet import START, script, scripts_of
 from zoo.errors import UserError
 from zoo.runs import folder
 from zoo.tasks import labels
-from zoo.tasks.language_detection import evaluation, likelihood
+from zoo.tasks.language_detection import evaluation, likelihood, windows
 from zoo.tasks.language_detection import task as module
 from zoo.train import command, loop
 from zoo.train import job as jobs
@@ -200,6 +200,28 @@ def test_windows_are_of_the_text_of_their_language(make):
             assert window in text
             seen.add(window)
     assert len(seen) > 3
+
+
+def test_windows_begin_with_a_word_where_reading_begins(make):
+    task = make(data__starts="spaces", ensemble__members=2, ensemble__backward=True)
+    data, space = task.data("train"), int(task.alphabet.encode(" ")[0])
+    for member in range(6):  # three languages forwards, then backwards
+        batch = task.gather(data, task.indices(jnp.int32(1), 5, member))
+        rows = np.asarray(batch["tokens"])
+        assert (rows[:, 0] == space).all()
+        forwards = rows[:, ::-1] if member >= 3 else rows
+        text = task.alphabet.encode(task.parts["train"][member % 3])
+        there = np.lib.stride_tricks.sliding_window_view(text, rows.shape[1])
+        assert all((there == row).all(axis=1).any() for row in forwards)
+    assert len(np.unique(rows, axis=0)) > 1
+
+
+def test_windows_that_begin_with_words_need_spaces():
+    texts = ["aa bb cc dd ee", "aaaaaaaaaaaa b"]
+    found = windows.spaces(texts[:1], ["aa"], 5)
+    assert found["places"].tolist() == [[5, 8]] and found["count"].tolist() == [2]
+    with pytest.raises(UserError, match="of 'bb' has 4 characters on either side; use anywhere"):
+        windows.spaces(texts, ["aa", "bb"], 5)
 
 
 def test_posterior_priors_temperature_and_unknown(make):
