@@ -107,6 +107,23 @@ def test_a_new_run_starts_from_another_one_with_its_settings(keys, tmp_path, cap
     assert after.generate("the ", length=5, seed=1) == before.generate("the ", length=5, seed=1)
 
 
+def test_a_new_run_starts_from_the_best_of_several_seeds(keys, tmp_path, capsys):
+    several, further = tmp_path / "several", tmp_path / "further"
+    begin = f"--from={several}"
+    assert (
+        command(several / "seed-0", *keys, "steps=5") == 0
+    )  # as a training that was stopped leaves it
+    result = several / "seed-0" / "result.json"
+    result.rename(several / "result")
+    assert command(further, config=begin) == 2
+    assert f"--from={several}: none of its 1 seeds is finished yet" in capsys.readouterr().err
+    (several / "result").rename(result)
+    assert command(further, "optimizer.learning_rate=0", config=begin) == 0
+    told = capsys.readouterr().err
+    assert f"{several / 'seed-0'}: the only seed that is finished, valid_loss" in told
+    assert folder.read_config(further).start == str(several / "seed-0")
+
+
 def test_what_cannot_start_from_another_run_says_so(keys, tmp_path, capsys):
     missing = tmp_path / "missing"
     assert command(tmp_path / "run", *keys, config=f"--from={missing}") == 2

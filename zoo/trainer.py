@@ -12,7 +12,7 @@ from absl import flags
 
 from zoo import bounds, cli, config, key_table, tasks
 from zoo.errors import UserError, nearest
-from zoo.runs import folder
+from zoo.runs import folder, seeds
 from zoo.terminal import line
 
 MODES = ("train", "eval", "check")
@@ -45,6 +45,7 @@ def main(argv):
         return 0
     if not name and not start:
         raise UserError("--config is missing: --config=configs/NAME.py[:VARIANT]")
+    start = start and str(seeds.chosen(folder.path(start), "from"))
     settings = config.load(name) if name else _again(start)
     settings.start = start or settings.start
     if name:
@@ -67,8 +68,6 @@ def main(argv):
 def _execute(settings, run, given, values):
     about, count = "", values.seeds or 0
     if values.mode == "eval":
-        from zoo.runs import seeds
-
         for each in seeds.runs(run) or [run]:
             _same(settings, given, folder.read_config(each))
     elif own := tasks.module(settings.task, "own"):

@@ -18,9 +18,9 @@ def runs(path: Path) -> list[Path]:
     return sorted(found, key=lambda p: (len(p.name), p.name))
 
 
-def best(path: Path) -> tuple[Path, str]:
-    """Of a folder of seeds the finished run with the best score, and a sentence that says so; any other
-    folder as it is, and "".
+def best(path: Path, flag: str = "run") -> tuple[Path, str]:
+    """Of a folder of seeds, given as ``flag``, the finished run with the best score, and a sentence that
+    says so; any other folder as it is, and "".
 
     The score is what the run has kept its best parameters by, else the first of its experiment's results.
     """
@@ -29,7 +29,7 @@ def best(path: Path) -> tuple[Path, str]:
     results = {run: result for run in found if (result := folder.read_result(run))}
     if not results:
         raise UserError(
-            f"--run={path}: none of its {len(found)} seeds is finished yet; train it first"
+            f"--{flag}={path}: none of its {len(found)} seeds is finished yet; train it first"
         )
     name, sign = _score(folder.read_config(next(iter(results))))
     scores = {run: _number(result, name, sign) for run, result in results.items()}
@@ -41,9 +41,9 @@ def best(path: Path) -> tuple[Path, str]:
     return run, f"{run}: {which}{said}"
 
 
-def chosen(path: Path) -> Path:
+def chosen(path: Path, flag: str = "run") -> Path:
     """The run that a command uses: of a folder of seeds the best one, which is said on stderr."""
-    run, said = best(path)
+    run, said = best(path, flag)
     if said:
         print(said, file=sys.stderr)
     return run
