@@ -45,7 +45,7 @@ def get_config(variant="docs"):
         c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 32, 4.0, 0.5
         c.adapt = True
         c.model.dropout_out = 0.1
-        c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
+        c.optimizer.update({"learning_rate": 1e-2, "warmup_steps": 50})
     elif variant in ("alice", "alice_best", "christmas_carol"):
         c.data.lowercase = True
         c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 32, 26.0, 1.0
@@ -83,13 +83,11 @@ def get_config(variant="docs"):
         c.results = (
             ("valid_loss", 1.4697, "nanoGPT, 10.65 million parameters, 3 minutes of an A100"),
         )
-        c.batch_size, c.epochs, c.eval_epochs = 32, 18.0, 2.0
-        c.model.update({"layers": 2, "hidden": 384, "weight_drop": 0.3})
-        c.model.update({"dropout": 0.3, "dropout_in": 0.1, "dropout_out": 0.4})
-        c.optimizer.update({"learning_rate": 1e-2, "warmup_steps": 100, "average": "ema"})
+        c.epochs, c.eval_epochs = 22.0, 1.0
+        c.model.update({"layers": 2, "dropout": 0.2, "dropout_out": 0.2, "weight_drop": 0.1})
+        c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
         if variant != "shakespeare":
             c.about, c.model.ensemble = "tiny Shakespeare: four models as one", 4
-            c.batch_size, c.optimizer.learning_rate, c.model.dropout = 64, 4e-3, 0.2
             c.epochs, c.eval_epochs, c.dynamic = 17.0, 2.0, True
             c.optimizer.average = "ema"
             c.model.update({"hidden": 320, "dropout_in": 0.05, "dropout_out": 0.3})

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from zoo.config import flatten, put
 
 _MINUTES, _PATIENCE, _SAMPLE = 3.0, 4, 1 << 20  # minutes of training; evaluations; bytes
+_RATE = 5e-3
 # A text of so many characters (of its training part, at most): passes over it, at most and as planned for
 # the width; dropout on the embedding, on the output, on the recurrent weights. How they were chosen:
 # docs/choices.md.
@@ -31,6 +32,7 @@ _KEYS = (
     "model.weight_drop",
     "batch_size",
     "data.window",
+    "optimizer.learning_rate",
     "optimizer.average",
     "patience",
     "kneser_ney",
@@ -72,6 +74,7 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         weight_drop,
         32 if train > 10_000 else 16,
         32,
+        _RATE,
         "ema",
         _PATIENCE if config.best.metric else 0,
         -1 if size <= _COUNTED else 0,
