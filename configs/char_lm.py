@@ -3,7 +3,7 @@
 Each command is followed by the time that it takes on 2 CPU cores and by the loss to expect on the last
 10 % of the text, in nats per character (valid_loss).
 
-    python train.py --config=configs/char_lm.py                    49 s     1.246  Python's documentation
+    python train.py --config=configs/char_lm.py                    47 s     1.189  Python's documentation
     python train.py --config=configs/char_lm.py:alice              14 min   1.293  Alice in Wonderland
     python train.py --config=configs/char_lm.py:alice_best         19 min   1.258  five such models as one
     python train.py --config=configs/char_lm.py:christmas_carol    2.7 min  1.357  A Christmas Carol
