@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from zoo.config import flatten, put
 
 _MINUTES, _PATIENCE, _SAMPLE = 3.0, 4, 1 << 20  # minutes of training; evaluations; bytes
-_RATE = 1e-2
+_RATE = 1e-2  # of learning
 # A text of so many characters (of its training part, at most): passes over it, at most and as planned for
 # the width; dropout on the embedding, on the output, on the recurrent weights. How they were chosen:
 # docs/choices.md.
