@@ -106,8 +106,8 @@ def _world(c, variant):
         # Words are many: a model of its own for each language holds more of them, and reads more of them
         # in the same time than one that is told the language and scores contenders, too.
         c.about = "27 languages, with lists of frequent words: a model each way for each"
-        c.data.update({"words": "wordfreq", "min_count": 400, "starts": "spaces"})
+        c.data.update({"words": "wordfreq", "min_count": 1200, "starts": "spaces"})
         c.model.update({"shared": False, "embed": 32, "hidden": 128})
         c.discriminative, c.ensemble.members = 0.0, 2
-        c.batch_size, c.steps, c.eval_every = 32, 6000, 6000
+        c.batch_size, c.steps, c.eval_every = 32, 7000, 7000
     return c

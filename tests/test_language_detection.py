@@ -217,11 +217,12 @@ def test_windows_begin_with_a_word_where_reading_begins(make):
 
 
 def test_windows_that_begin_with_words_need_spaces():
-    texts = ["aa bb cc dd ee", "aaaaaaaaaaaa b"]
-    found = windows.spaces(texts[:1], ["aa"], 5)
-    assert found["places"].tolist() == [[5, 8]] and found["count"].tolist() == [2]
+    texts = ["aa bb cc dd ee", "a aaaaaaaaaaaa b", "漢字かな交じり文書"]
+    found = windows.spaces(texts[::2], ["aa", "ja"], 5)
+    assert found["places"].tolist() == [[5, 8], [4, 0]], "anywhere in what has no spaces"
+    assert found["count"].tolist() == [2, 1]
     with pytest.raises(UserError, match="of 'bb' has 4 characters on either side; use anywhere"):
-        windows.spaces(texts, ["aa", "bb"], 5)
+        windows.spaces(texts[:2], ["aa", "bb"], 5)
 
 
 def test_posterior_priors_temperature_and_unknown(make):

@@ -47,13 +47,23 @@ def scripts_of(text: str) -> list[str]:
     return sorted({each for name in found for each in MIXED.get(name, (name,))})
 
 
+def unspaced(character: str) -> bool:
+    """Whether a character is of a script that is written without spaces between words."""
+    return script(character) in UNSPACED
+
+
 def between_spaces(text: str) -> str:
     """A word or line as it stands in a text: a space at each end, but not beside a character of a
     script that has none between words."""
     if not text:
         return text
-    first, last = ("" if script(text[i]) in UNSPACED else " " for i in (0, -1))
+    first, last = ("" if unspaced(text[i]) else " " for i in (0, -1))
     return first + text + last
+
+
+def spaced(text: str) -> bool:
+    """Whether a text is written with spaces between words: one character in twenty is one at least."""
+    return text.count(" ") * 20 > len(text)
 
 
 class Alphabet(NamedTuple):

@@ -2,17 +2,18 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from zoo.data.errors import DataError
-from zoo.data.text.alphabet import MIXED, script, scripts_of
+from zoo.data.text.alphabet import MIXED, script, scripts_of, unspaced
 from zoo.data.text.languages import clean, decode
 
 MOST = 30_000  # words of a language, the most frequent
-_DRAWN = 40_000  # words in the text that is made of them
-_TIMES = 8  # that a text stands before the words, which are many
+_DRAWN = 120_000  # words in the text that is made of them
+_TIMES = 6  # that a text stands before the words, which are many
 _FOREIGN = 20  # times as frequent a word is in the language that it was taken from
 
 
@@ -54,7 +55,8 @@ def beside(text: str, words: Mapping[str, float]) -> str:
 
 def drawn(words: Mapping[str, float], scripts: Sequence[str]) -> str:
     """A text of words in random order, each as often as the root of its frequency says; of those that are
-    written in ``scripts``. The same words give the same text."""
+    written in ``scripts``, and with no space between those of scripts that have none. The same words give
+    the same text."""
     mixed = {other for name in scripts for other in MIXED.get(name, (name,))}
     own = [word for word in words if all(script(c) in mixed for c in word if script(c))]
     if not own:
@@ -62,7 +64,9 @@ def drawn(words: Mapping[str, float], scripts: Sequence[str]) -> str:
     weights = np.cumsum(np.sqrt([words[word] for word in own]))
     places = (np.arange(_DRAWN) + 0.5) / _DRAWN * weights[-1]
     order = np.random.default_rng(0).permutation(np.searchsorted(weights, places))
-    return " ".join(own[i] for i in order)
+    read = [own[i] for i in order]
+    joints = ["" if unspaced(a[-1]) and unspaced(b[0]) else " " for a, b in pairwise(read)]
+    return "".join(chain.from_iterable(zip(read, [*joints, ""], strict=True)))
 
 
 def _packaged(codes):

@@ -36,7 +36,7 @@ from zoo import random
 from zoo.data.files import read_bytes, write_bytes
 from zoo.data.text import frequencies, labelled, tokenizers
 from zoo.data.text import languages as texts
-from zoo.data.text.alphabet import START, Alphabet, between_spaces, scripts_of
+from zoo.data.text.alphabet import START, Alphabet, between_spaces, scripts_of, spaced
 from zoo.errors import UserError
 from zoo.models import LanguageModel, cross_entropy
 from zoo.tasks.language_detection import evaluation, likelihood, plots, windows
@@ -107,7 +107,7 @@ class LanguageDetectionTask(Task):
         parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
         words = frequencies.read(d.words, self.codes, d.lowercase) if d.words else {}
         for code, text in self._texts:
-            units = text.split(" ") if text.count(" ") * 20 > len(text) else list(text)
+            units = text.split(" ") if spaced(text) else list(text)
             joint = " " if len(units) < len(text) else ""
             end = round(len(units) // 10 * 10 * (1 - d.test))  # as source 004 cuts
             start = end - round(end * d.valid)
@@ -186,11 +186,13 @@ class LanguageDetectionTask(Task):
         return self.members * self.config.batch_size * self.config.data.window
 
     def data(self, split):
-        texts, d = self.parts[split], self.config.data
-        data = windows.table([self.alphabet.encode(t) for t in texts], d.window)
-        if d.starts == "spaces":
-            data |= windows.spaces(texts, self.codes, d.window)
-        return data
+        d = self.config.data
+        data = windows.table([self.alphabet.encode(t) for t in self.parts[split]], d.window)
+        return data | (self._starts if d.starts == "spaces" else {})
+
+    @cached_property
+    def _starts(self):
+        return windows.spaces(self.parts["train"], self.codes, self.config.data.window)
 
     def order(self, split, epoch):
         """The epoch alone: windows are drawn, so that texts of any lengths are cycled alike."""
@@ -327,6 +329,7 @@ class LanguageDetectionTask(Task):
         self._weights(None)
         parts = {split: self.parts[split] for split in ("valid", "test") if self.config.data[split]}
         _ = self.elsewhere  # a wrong data.test_on is told now
+        _ = self.config.data.starts == "spaces" and self._starts
         shortest = evaluation.LENGTHS[0]
         for split, some in parts.items():
             for code, text in zip(self.codes, some, strict=True):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
+from zoo.data.text.alphabet import spaced
 from zoo.errors import UserError
 
 _ROWS = 64  # windows of the validation part that are read at once
@@ -22,15 +23,16 @@ def table(texts: Sequence[np.ndarray], window: int) -> dict[str, np.ndarray]:
 
 def spaces(texts: Sequence[str], codes: Sequence[str], window: int) -> dict[str, np.ndarray]:
     """What replaces and joins the entries of ``table``, so that windows have a space at the end where
-    reading begins.
+    reading begins; or any character, of a text that is written without spaces between words.
 
-    places: (languages, most) where these spaces are; count: (languages,) how many a language has
+    places: (languages, most) where these characters are; count: (languages,) how many a language has
 
-    Raises UserError for a language without one.
+    Raises UserError for a text whose spaces are all too near its ends.
     """
     each = []
     for code, text in zip(codes, texts, strict=True):
-        found = np.flatnonzero(np.array(list(text)) == " ")
+        characters = np.array(list(text))
+        found = np.flatnonzero((characters == " ") | (not spaced(text)))
         found = found[(found >= window - 1) & (found <= len(text) - window)]
         if not len(found):
             raise UserError(
