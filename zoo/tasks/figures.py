@@ -1,8 +1,16 @@
 """Figures of a run, drawn without a screen."""
 
+import re
+import sys
+import warnings
+from functools import cache
 from pathlib import Path
 
 from zoo.errors import UserError
+
+_MISSING = re.compile(r"Glyph \d+ \((?:\\N\{)?(.+?)\}?\) missing from font")
+# Families with the characters of many scripts, on Linux, macOS and Windows.
+_BROAD = re.compile(r"Noto Sans|WenQuanYi|Hiragino Sans|Arial Unicode|Yu Gothic|MS Gothic|Unifont")
 
 
 def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float]):
@@ -12,6 +20,7 @@ def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float]):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    matplotlib.rcParams["font.family"] = ["sans-serif", *_broad()]
     return pyplot.subplots(rows, columns, figsize=size, layout="constrained")
 
 
@@ -21,11 +30,33 @@ def keep(figure, run: Path, name: str, dpi: int = 110) -> None:
 
     try:
         (run / "plots").mkdir(exist_ok=True)
-        figure.savefig(run / "plots" / name, dpi=dpi)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            figure.savefig(run / "plots" / name, dpi=dpi)
     except OSError as error:
         raise UserError(f"{run / 'plots'} cannot be written: {error.strerror}") from error
     finally:
         pyplot.close(figure)
+    missing = set()
+    for w in told:
+        if found := _MISSING.match(str(w.message)):
+            missing.add(found[1])
+        else:
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    if missing:
+        print(
+            f"note: plots/{name}: no font of this machine has {', '.join(sorted(missing)[:3])}"
+            f"{', …' if len(missing) > 3 else ''}; boxes stand there (Noto Sans CJK, say, has most)",
+            file=sys.stderr,
+        )
+
+
+@cache
+def _broad() -> list[str]:
+    """The families of this machine that other scripts than Latin are drawn with."""
+    from matplotlib import font_manager
+
+    return sorted({f.name for f in font_manager.fontManager.ttflist if _BROAD.match(f.name)})
 
 
 _SIZE = 8  # points of a character of a page
@@ -56,7 +87,8 @@ def page(placed, columns: int, top: float = 0.0):
             axes.add_patch(Rectangle((x, y), width, _HIGH * 0.95, color=ground, lw=0))
             color = "white" if sum(ground[:3]) / 3 < 0.45 else "black"
         weight = "normal" if ground is not None else "bold"
-        axes.text(x, y + _HIGH / 2, text, color=color, weight=weight, **TYPE)
+        style = TYPE | {"family": ["monospace", *_broad()]}
+        axes.text(x, y + _HIGH / 2, text, color=color, weight=weight, **style)
     return figure, axes
 
 
