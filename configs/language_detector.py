@@ -11,7 +11,7 @@ of five seeds (of world_words one, timed beside other work): AUC on strings of 5
     python train.py --config=configs/language_detector.py:english_french    101 s     0.9554  12 members
     python train.py --config=configs/language_detector.py:genesis           68 s      0.9841  more text
     python train.py --config=configs/language_detector.py:world             11.4 min  0.700   27 languages
-    python train.py --config=configs/language_detector.py:world_words       41 min    0.792   word lists
+    python train.py --config=configs/language_detector.py:world_words       63 min    0.835   word lists
 
     python train.py --config=configs/language_detector.py:english_french --config.data.languages='()' \\
         --config.data.path=FOLDER --run=runs/mine                           one file a language, of your own
