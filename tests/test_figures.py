@@ -4,7 +4,7 @@ from zoo.tasks import figures
 
 
 def test_characters_without_a_glyph_are_named_in_one_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(figures, "_broad", lambda: [])
+    monkeypatch.setattr(figures, "_broad", list)
     private = "\ue123\ue124\ue125\ue126"  # no font has these
     figure, axes = figures.subplots(size=(2, 1))
     axes.set_title(f"a {private}")
