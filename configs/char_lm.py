@@ -83,19 +83,21 @@ def get_config(variant="docs"):
         c.results = (
             ("valid_loss", 1.4697, "nanoGPT, 10.65 million parameters, 3 minutes of an A100"),
         )
-        if variant == "shakespeare":
-            c.batch_size, c.epochs, c.eval_epochs = 32, 13.0, 1.0
-            c.model.update({"hidden": 512, "layers": 2, "weight_drop": 0.1})
-            c.model.update({"dropout_in": 0.1, "dropout": 0.4, "dropout_out": 0.5})
-            c.optimizer.update({"learning_rate": 7e-3, "warmup_steps": 100})
-            return c
-        c.about, c.model.ensemble = "tiny Shakespeare: four models as one", 4
-        c.epochs, c.eval_epochs, c.dynamic = 17.0, 2.0, True
-        c.model.update({"hidden": 320, "layers": 2, "weight_drop": 0.2})
-        c.model.update({"dropout_in": 0.05, "dropout": 0.2, "dropout_out": 0.3})
-        c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100, "average": "ema"})
-        adaptive = ("valid_dynamic_loss", "valid_adaptive_kneser_ney_loss", "adaptive Kneser-Ney")
-        c.results = (*c.results, adaptive)
+        c.epochs, c.eval_epochs = 22.0, 1.0
+        c.model.update({"layers": 2, "dropout": 0.2, "dropout_out": 0.2, "weight_drop": 0.1})
+        c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
+        if variant != "shakespeare":
+            c.about, c.model.ensemble = "tiny Shakespeare: four models as one", 4
+            c.epochs, c.eval_epochs, c.dynamic = 17.0, 2.0, True
+            c.optimizer.average = "ema"
+            c.model.update({"hidden": 320, "dropout_in": 0.05, "dropout_out": 0.3})
+            c.model.weight_drop = 0.2
+            adaptive = (
+                "valid_dynamic_loss",
+                "valid_adaptive_kneser_ney_loss",
+                "adaptive Kneser-Ney",
+            )
+            c.results = (*c.results, adaptive)
         if variant == "shakespeare_gpu":
             c.about, c.model.ensemble, c.epochs = "tiny Shakespeare: three models as one", 3, 40.0
             c.model.update({"hidden": 512, "dropout": 0.3, "dropout_in": 0.1, "dropout_out": 0.4})
