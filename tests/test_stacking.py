@@ -382,3 +382,16 @@ def test_every_baseline_that_is_better_is_named():
     assert "One month ahead this model (3) loses to ar (2), persistence (3)." in text
     assert "2 ahead this model (5) loses to persistence (4)." in text
     assert "left out: sarima, no season" in text
+
+
+def test_late_errors_count_for_more():
+    rng = np.random.default_rng(3)
+    actual = np.zeros((400, 2))
+    early = np.arange(400)[:, None] < 300
+    first = rng.normal(size=actual.shape) * np.where(early, 0.1, 1.0)
+    second = rng.normal(size=actual.shape) * np.where(early, 1.0, 0.1)
+    each, age = np.stack([first, second]), np.linspace(1, 0, 400)
+    alike = combination.fit(("first", "second"), each, actual)
+    late = combination.fit(("first", "second"), each, actual, age=age)
+    assert (alike.weights[:, 0] > 0.5).all() and (late.weights[:, 1] > 0.5).all()
+    assert (late.errors[:, 1] < alike.errors[:, 1]).all()

@@ -96,7 +96,13 @@ class Stack:
         actual = frames.actual(frame, origins, u.shape[2], "train")
         e, scale = task.config.ensemble, frame.scale[origins[:, 0], None]
         label = names(task.views, e.differences or (task.config.data.difference,), self._smoothings)
-        self.combination = combination.fit(label, each / scale, actual / scale, len(self.simple))
+        age = np.zeros(len(origins))
+        for i in np.unique(origins[:, 0]):
+            rows = origins[origins[:, 0] == i, 1]
+            age[origins[:, 0] == i] = (rows.max() - rows) / max(1, np.ptp(rows))
+        self.combination = combination.fit(
+            label, each / scale, actual / scale, len(self.simple), age
+        )
 
     def combined(
         self,

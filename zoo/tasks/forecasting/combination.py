@@ -2,8 +2,9 @@
 
 Stacked regression (Wolpert 1992; Breiman 1996): weights of at least 0 that sum to 1 and make the squared
 error of the combination least, with a penalty for leaving those of a rule: half for the simplest
-candidates, which come last, and half for the others, less for those with larger errors. One step ahead and
-further ahead have weights of their own.
+candidates, which come last, and half for the others, less for those with larger errors. Late errors count
+for more. The mean of these weights and of equal ones is taken: those of the three candidates with the least
+errors, if no more than twice the least. One step ahead and further ahead have weights of their own.
 """
 
 import json
@@ -18,6 +19,9 @@ from zoo.data.files import read_bytes, write_bytes
 
 _FILE = "combination.json"
 _PENALTY = 5.0  # rows that speak for what stands before
+_HALF = 0.15  # of the rows: as much older an error counts half
+_FEW = 3  # candidates that count alike
+_NEAR = 2.0  # times the least error that they may have
 
 
 class Combination(NamedTuple):
@@ -25,8 +29,8 @@ class Combination(NamedTuple):
 
     names:   K names
     weights: (2, K): one step ahead; further ahead
-    errors:  (2, K) root mean squared errors on what they had not seen, in scales of the series; NaN for
-             none
+    errors:  (2, K) root mean squared errors on what they had not seen, late ones counting for more, in
+             scales of the series; NaN for none
     """
 
     names: tuple[str, ...]
@@ -35,12 +39,18 @@ class Combination(NamedTuple):
 
 
 def fit(
-    names: tuple[str, ...], forecasts: np.ndarray, actual: np.ndarray, simple: int = 1
+    names: tuple[str, ...],
+    forecasts: np.ndarray,
+    actual: np.ndarray,
+    simple: int = 1,
+    age: np.ndarray | None = None,
 ) -> Combination:
     """The combination of forecasts (K, n, H) for actual (n, H), both in scales of the series; NaN where
     there is none. A candidate without forecasts has no weight. The last ``simple`` ones stand for half
-    before any error is known."""
+    before any error is known. ``age`` (n,) in [0, 1]: how long ago a row is, in lengths of its series;
+    without it all rows count alike."""
     weights, errors = [], []
+    counts = np.ones(len(actual)) if age is None else 0.5 ** (age / _HALF)
     for steps in (slice(0, 1), slice(1, None)):
         each = forecasts[:, :, steps].reshape(len(names), -1)
         truth = actual[:, steps].ravel()
@@ -50,12 +60,17 @@ def fit(
         rows = known[able].all(axis=0)
         error, found = np.full(len(names), np.nan), np.zeros(len(names))
         if rows.any():
-            error[able] = np.sqrt(np.mean(off[able][:, rows] ** 2, axis=1))
+            count = np.repeat(counts, actual[:, steps].shape[1])[rows]
+            known_off = off[able][:, rows] * np.sqrt(count / count.mean())
+            error[able] = np.sqrt(np.mean(known_off**2, axis=1))
             # The steps ahead of one origin, and of those among them, are no independent rows.
             width = actual[:, steps].shape[1]
             penalty = _PENALTY * width * (width + 1) / 2
             prior = _prior(able, simple, error, power=4 if width == 1 else 2)
-            found[able] = best_weights(off[able][:, rows], prior, penalty)
+            few = np.argsort(error)[:_FEW]  # those without an error come last
+            few = few[error[few] <= _NEAR * error[few[0]]]
+            found[able] = best_weights(known_off, prior, penalty) / 2
+            found[few] += 0.5 / len(few)
         errors.append(error)
         weights.append(found)
     if not weights[1].any():
