@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +65,8 @@ def drawn(words: Mapping[str, float], scripts: Sequence[str]) -> str:
     places = (np.arange(_DRAWN) + 0.5) / _DRAWN * weights[-1]
     order = np.random.default_rng(0).permutation(np.searchsorted(weights, places))
     read = [own[i] for i in order]
-    joints = ["" if unspaced(a[-1]) and unspaced(b[0]) else " " for a, b in pairwise(read)]
-    return "".join(chain.from_iterable(zip(read, [*joints, ""], strict=True)))
+    more = (b if unspaced(a[-1]) and unspaced(b[0]) else f" {b}" for a, b in pairwise(read))
+    return read[0] + "".join(more)
 
 
 def _packaged(codes):

@@ -329,7 +329,8 @@ class LanguageDetectionTask(Task):
         self._weights(None)
         parts = {split: self.parts[split] for split in ("valid", "test") if self.config.data[split]}
         _ = self.elsewhere  # a wrong data.test_on is told now
-        _ = self.config.data.starts == "spaces" and self._starts
+        if self.config.data.starts == "spaces":
+            _ = self._starts
         shortest = evaluation.LENGTHS[0]
         for split, some in parts.items():
             for code, text in zip(self.codes, some, strict=True):
