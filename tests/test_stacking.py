@@ -1,7 +1,6 @@
 """Series of one's own: an autoregression whose order the data choose, and the weights of candidates."""
 
 import json
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from zoo.tasks.forecasting import (
     candidates,
     combination,
     evaluation,
+    exponential,
     intervals,
     linear,
     own,
@@ -125,6 +125,46 @@ def test_theta_finds_a_trend_and_a_season():
     assert theta.fit(np.ones(50), 3, False) is None and theta.fit(values[:7], 3, False) is None
 
 
+def test_exponential_smoothing_is_that_of_statsmodels():
+    ets = pytest.importorskip("statsmodels.tsa.exponential_smoothing.ets")
+    model = exponential.fit(AIRLINE[:100], 12, True)
+    alpha, beta, gamma, phi = model.parameters
+    start = {"initial_level": model.level, "initial_trend": model.trend}
+    other = ets.ETSModel(
+        np.log(AIRLINE[:120]), error="add", trend="add", damped_trend=True, seasonal="add",
+        seasonal_periods=12, initialization_method="known", initial_seasonal=model.season, **start,
+    )  # fmt: skip
+    numbers = [alpha, alpha * beta, (1 - alpha) * gamma, phi]
+    wanted = other.smooth(numbers)
+    at = np.array([30, 120])
+    got = exponential.forecasts(model, AIRLINE, at, 14)
+    np.testing.assert_allclose(got[0, 0], wanted.fittedvalues[30])
+    np.testing.assert_allclose(got[1], wanted.forecast(14))
+
+
+def test_exponential_smoothing_finds_a_trend_and_a_season():
+    t = np.arange(300)
+    values = 3 + 0.5 * t + np.array([2.0, -1, -1])[t % 3]
+    model = exponential.fit(values[:200], 3, False)
+    got = exponential.forecasts(model, values, np.array([200, 250]), 5)
+    wanted = values[[[200, 201, 202, 203, 204], [250, 251, 252, 253, 254]]]
+    np.testing.assert_allclose(got, wanted, atol=1e-6)
+    # The last 2,000 rows are what is looked at, and the season goes on in them.
+    long = np.resize([2.0, -1, -1], 2500) + 5
+    model = exponential.fit(long, 3, True)
+    assert model.first == 500
+    got = exponential.forecasts(model, long, np.array([501, 2500]), 3)
+    np.testing.assert_allclose(np.exp(got), [[7, 4, 4], [4, 4, 7]], atol=0.05)
+
+
+def test_exponential_smoothing_needs_rows_that_differ_and_have_logarithms():
+    for values in (np.arange(9.0), np.ones(50)):
+        assert exponential.fit(values, 1, False) is None
+    assert exponential.fit(np.arange(50.0), 1, True) is None
+    assert len(exponential.fit(np.arange(50.0), 52, False).season) == 1  # less than two seasons
+    assert len(exponential.fit(np.arange(500.0) % 70, 70, False).season) == 1  # too long a season
+
+
 def test_the_last_value_and_that_of_a_season_ago_are_repeated():
     at = np.array([20, 40])
     np.testing.assert_array_equal(
@@ -150,19 +190,18 @@ def test_smoothing_goes_on_from_what_it_was_fitted_on_and_from_nothing_else():
     )
 
 
-def test_weights_are_the_best_of_a_grid():
-    errors = np.random.default_rng(0).normal(size=(3, 200)) * [[1.0], [1.5], [0.8]]
-    errors[2] += 0.4 * errors[0]
-    prior = np.array([0.25, 0.25, 0.5])
-    got = combination.best_weights(errors, prior, 30.0)
-
-    def value(w):
-        w = np.array(w)
-        return np.sum((w @ errors) ** 2) + 30 * np.mean(errors**2) * np.sum((w - prior) ** 2)
-
-    grid = [(a, b, 1 - a - b) for a, b in product(np.linspace(0, 1, 101), repeat=2) if a + b <= 1]
-    assert got.min() >= 0 and got.sum() == pytest.approx(1)
-    assert value(got) <= min(map(value, grid)) * (1 + 1e-6)
+def test_usual_candidates_count_by_their_errors_and_the_three_best_alike():
+    actual, signs = np.zeros((400, 2)), np.resize([1.0, -1.0], (400, 2))
+    sizes = np.array([1.0, 1.25, 1.1, 1.2, 1.4, 1.6])
+    each, usual = signs * sizes[:, None, None], np.array([0, 1, 0, 0, 1, 1], bool)
+    got = combination.fit(tuple("abcdef"), each, actual, usual)
+    by_error = np.array([0, 1.25**-2, 0, 0, 1.4**-2, 0])  # the last one's error is too large
+    best = np.array([1, 0, 1, 1, 0, 0]) / 3
+    wanted = 2 / 3 * by_error / by_error.sum() + best / 3
+    np.testing.assert_allclose(got.weights, [wanted, wanted])
+    np.testing.assert_allclose(got.errors, [sizes, sizes])
+    alone = combination.fit(tuple("abcdef"), each, actual, np.arange(6) == 5)
+    np.testing.assert_allclose(alone.weights[0], best)
 
 
 def test_a_candidate_that_is_always_wrong_has_no_weight_and_one_without_forecasts_neither():
@@ -170,10 +209,11 @@ def test_a_candidate_that_is_always_wrong_has_no_weight_and_one_without_forecast
     actual = rng.normal(size=(2000, 3))
     each = np.stack([actual + rng.normal(size=actual.shape) * s for s in (0.1, 5.0)])
     lacking = np.full((1, *actual.shape), np.nan)
-    found = combination.fit(("good", "bad", "none"), np.concatenate([each, lacking]), actual)
+    usual = np.array([False, True, True])
+    found = combination.fit(("good", "bad", "none"), np.concatenate([each, lacking]), actual, usual)
     assert found.weights[:, 0].min() > 0.9 and not found.weights[:, 2].any()
     assert found.errors[0, 0] == pytest.approx(0.1, rel=0.2) and np.isnan(found.errors[0, 2])
-    one = combination.fit(("a", "b"), each[:, :, :1], actual[:, :1])
+    one = combination.fit(("a", "b"), each[:, :, :1], actual[:, :1], usual[:2])
     np.testing.assert_array_equal(one.weights[0], one.weights[1])
 
 
@@ -260,7 +300,7 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     argv += ["--config.baselines=naive"]
     assert cli.run(train.main, argv) == 0
     out, err = capsys.readouterr()
-    assert "20 networks of 5 kinds, two autoregressions and the Theta method" in err
+    assert "20 networks of 5 kinds, two autoregressions, exponential smoothing and the Theta" in err
     assert "autoregression" in out and "weight ahead" in out
     _, params, task = load(run)
     record = json.loads((run / "combination.json").read_text())
@@ -273,7 +313,7 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     each = candidates.forecasts(*at, u, task.table, task.stack.simple, full)
     wanted = combination.combine(task.stack.combination, each)
     np.testing.assert_allclose(task.backtest(params, "test").z, wanted)
-    assert each.shape[0] == 10 and np.isfinite(each).all()
+    assert each.shape[0] == 12 and np.isfinite(each).all()
     assert cli.run(predict.main, ["predict", f"--run={run}", "--horizon=4"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 4 and all(row["lower"] > 0 for row in rows)
@@ -296,7 +336,7 @@ def test_scouts_do_not_train_on_what_they_are_judged_by(tmp_path):
         assert left_out[late].all() == scout and not left_out[able & ~late].any()
     u = np.zeros((c.ensemble.members, len(late), 2))
     u[: 2 * views] = np.nan  # nothing of what scouts say is in a forecast
-    task.stack.combination = Combination(("a",) * 12, np.full((2, 12), 1 / 12), np.ones((2, 12)))
+    task.stack.combination = Combination(("a",) * 14, np.full((2, 14), 1 / 14), np.ones((2, 14)))
     z = task.stack.combined(
         task.views, task.training_origins, np.nan_to_num(u, nan=1e6), task.table
     )
@@ -382,16 +422,3 @@ def test_every_baseline_that_is_better_is_named():
     assert "One month ahead this model (3) loses to ar (2), persistence (3)." in text
     assert "2 ahead this model (5) loses to persistence (4)." in text
     assert "left out: sarima, no season" in text
-
-
-def test_late_errors_count_for_more():
-    rng = np.random.default_rng(3)
-    actual = np.zeros((400, 2))
-    early = np.arange(400)[:, None] < 300
-    first = rng.normal(size=actual.shape) * np.where(early, 0.1, 1.0)
-    second = rng.normal(size=actual.shape) * np.where(early, 1.0, 0.1)
-    each, age = np.stack([first, second]), np.linspace(1, 0, 400)
-    alike = combination.fit(("first", "second"), each, actual)
-    late = combination.fit(("first", "second"), each, actual, age=age)
-    assert (alike.weights[:, 0] > 0.5).all() and (late.weights[:, 1] > 0.5).all()
-    assert (late.errors[:, 1] < alike.errors[:, 1]).all()

@@ -1,5 +1,6 @@
-"""What a stacked forecast is made of: the members of each view, two autoregressions, the Theta method, the
-last value and that of a season ago, and where statsmodels is installed Holt-Winters and SARIMA.
+"""What a stacked forecast is made of: the members of each view, two autoregressions, exponential smoothing,
+the Theta method, the last value and that of a season ago, and where statsmodels is installed Holt-Winters
+and SARIMA.
 
 Half of the members of a view are scouts: they do not train on the last part of the training part. What they
 and the others on the rows before forecast there, from rolling origins, gives the weights and the
@@ -14,14 +15,25 @@ import numpy as np
 
 from zoo.data.series import frames
 from zoo.data.series.table import Table
-from zoo.tasks.forecasting import combination, linear, smoothing, theta
+from zoo.tasks.forecasting import combination, exponential, linear, smoothing, theta
 from zoo.tasks.forecasting.combination import Combination
 from zoo.tasks.forecasting.config import kinds
+from zoo.tasks.forecasting.exponential import Exponential
 from zoo.tasks.forecasting.linear import Linear
 from zoo.tasks.forecasting.smoothing import Smoothing
 from zoo.tasks.forecasting.theta import Theta
 
 _SCOUTED = 0.3  # of the training part
+# What needs no network and no other library.
+_SIMPLE = (
+    "autoregression",
+    "autoregression on a season",
+    "exponential smoothing of logarithms",
+    "exponential smoothing of values",
+    "Theta",
+    "persistence",
+    "seasonal naive",
+)
 
 
 class Stack:
@@ -71,17 +83,22 @@ class Stack:
     def _fitted(self, ends):
         table, horizon = self._task.table, self._task.config.horizon
         season, seasons = table.frequency.season, linear.long_seasons(table.frequency)
-        kinds: list[list] = [[] for _ in range(5 + len(self._smoothings))]
+        each = []
         for values, end in zip(table.values, ends, strict=True):
-            chosen = linear.fit(values[:end], season, seasons, horizon)
-            kinds[0].append(chosen)
-            kinds[1].append(linear.plain(values[:end], season))
-            kinds[2].append(theta.fit(values[:end], season, bool(chosen and chosen.logs)))
-            kinds[3].append(linear.last())
-            kinds[4].append(linear.last(season) if season > 1 else None)
-            for kind, name in zip(kinds[5:], self._smoothings, strict=True):
-                kind.append(smoothing.fit(name, values[:end], season, len(table.names)))
-        return kinds
+            seen = values[:end]
+            chosen = linear.fit(seen, season, seasons, horizon)
+            models = [
+                chosen,
+                linear.plain(seen, season),
+                exponential.fit(seen, season, logs=True),
+                exponential.fit(seen, season, logs=False),
+                theta.fit(seen, season, bool(chosen and chosen.logs)),
+                linear.last(),
+                linear.last(season) if season > 1 else None,
+            ]
+            models += [smoothing.fit(n, seen, season, len(table.names)) for n in self._smoothings]
+            each.append(models)
+        return [list(kind) for kind in zip(*each, strict=True)]
 
     @property
     def _smoothings(self):
@@ -95,14 +112,10 @@ class Stack:
         each = self._forecasts(task.views, origins, u, task.table, scouted=True)
         actual = frames.actual(frame, origins, u.shape[2], "train")
         e, scale = task.config.ensemble, frame.scale[origins[:, 0], None]
-        label = names(task.views, e.differences or (task.config.data.difference,), self._smoothings)
-        age = np.zeros(len(origins))
-        for i in np.unique(origins[:, 0]):
-            rows = origins[origins[:, 0] == i, 1]
-            age[origins[:, 0] == i] = (rows.max() - rows) / max(1, np.ptp(rows))
-        self.combination = combination.fit(
-            label, each / scale, actual / scale, len(self.simple), age
-        )
+        lags = e.differences or (task.config.data.difference,)
+        label = names(task.views, lags, self._smoothings)
+        good = usual(task.views, lags, task.table.frequency.season, self._smoothings)
+        self.combination = combination.fit(label, each / scale, actual / scale, good)
 
     def combined(
         self,
@@ -156,15 +169,23 @@ def names(
         seen = f"differences {' and '.join(map(str, lags))} of " if lags else ""
         seen += "logarithms" if view.frame.logs else "values"
         each.append(f"networks on {seen}, {view.length} back")
-    more = [name.replace("_", " ") for name in smoothings]
-    simple = (
-        "autoregression",
-        "autoregression on a season",
-        "Theta",
-        "persistence",
-        "seasonal naive",
-    )
-    return (*each, *simple, *more)
+    return (*each, *_SIMPLE, *(name.replace("_", " ") for name in smoothings))
+
+
+def usual(
+    views: list[frames.View], differences: tuple, season: int, smoothings: tuple[str, ...] = ()
+) -> np.ndarray:
+    """(K,) which of the candidates are good on most series, in the order of ``forecasts``: networks that
+    see differences to a season ago, the first autoregression, exponential smoothing, Holt-Winters and
+    SARIMA. Of values and logarithms it is those that the first view has."""
+    logs = views[0].frame.logs
+    networks = [
+        view.frame.logs == logs and season in differences[k % len(differences)]
+        for k, view in enumerate(views)
+    ]
+    smoothed = f"exponential smoothing of {'logarithms' if logs else 'values'}"
+    simple = [name in ("autoregression", smoothed) for name in _SIMPLE]
+    return np.array([*networks, *simple, *(True for _ in smoothings)])
 
 
 def forecasts(
@@ -172,7 +193,7 @@ def forecasts(
     origins: np.ndarray,
     u: np.ndarray,
     table: Table,
-    simple: list[list[Linear | Theta | Smoothing | None]],
+    simple: list[list[Linear | Theta | Exponential | Smoothing | None]],
     use: np.ndarray,
 ) -> np.ndarray:
     """z (K, n, H) of every candidate from origins (n, 2); NaN where it has none.
@@ -191,17 +212,25 @@ def forecasts(
             if model is None:
                 continue
             rows = (origins[:, 0] == i) & use.any(axis=0)
-            rows &= origins[:, 1] >= (len(model.weights) if isinstance(model, Linear) else 1)
+            rows &= origins[:, 1] >= _need(model)
             last[rows] = _forecast(views[0].frame, model, values, origins[rows, 1], u.shape[2])
         each.append(last)
     return np.stack(each)
+
+
+def _need(model):
+    """Rows before the first origin."""
+    if isinstance(model, Linear):
+        return len(model.weights)
+    return model.first + 1 if isinstance(model, Exponential) else 1
 
 
 def _forecast(frame, model, values, rows, horizon):
     """What a model that is no network forecasts, as z of a frame."""
     if isinstance(model, Smoothing):
         return _as_in(frame, smoothing.forecasts(model, values, rows, horizon), False)
-    method = theta if isinstance(model, Theta) else linear
+    methods = {Linear: linear, Theta: theta, Exponential: exponential}
+    method = methods[type(model)]
     return _as_in(frame, method.forecasts(model, values, rows, horizon), model.logs)
 
 

@@ -1,14 +1,15 @@
 """Several forecasts as one: which of them count, and how much, by their errors on what they had not seen.
 
-Stacked regression (Wolpert 1992; Breiman 1996): weights of at least 0 that sum to 1 and make the squared
-error of the combination least, with a penalty for leaving those of a rule: half for the simplest
-candidates, which come last, and half for the others, less for those with larger errors. Late errors count
-for more. The mean of these weights and of equal ones is taken: those of the three candidates with the least
-errors, if no more than twice the least. One step ahead and further ahead have weights of their own.
+Two thirds of the weights are those of the ``usual`` candidates, methods that are good on most series: by
+the inverse of their squared errors (Bates & Granger 1969). A third is equal ones of the three candidates
+with the least errors. None has a weight whose error is more than one and a half times the least. One step
+ahead and further ahead have weights of their own.
+
+Weights that are fitted to the errors (stacked regression, Breiman 1996) did worse: a series tells too
+little about its candidates for that (docs/choices.md).
 """
 
 import json
-from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +19,9 @@ from zoo.data.errors import DataError
 from zoo.data.files import read_bytes, write_bytes
 
 _FILE = "combination.json"
-_PENALTY = 5.0  # rows that speak for what stands before
-_HALF = 0.15  # of the rows: as much older an error counts half
-_FEW = 3  # candidates that count alike
-_NEAR = 2.0  # times the least error that they may have
+_FEW = 3  # candidates of the least errors
+_SHARE = 1 / 3  # of the weights is theirs
+_NEAR = 1.5  # times the least error is what counts
 
 
 class Combination(NamedTuple):
@@ -29,8 +29,8 @@ class Combination(NamedTuple):
 
     names:   K names
     weights: (2, K): one step ahead; further ahead
-    errors:  (2, K) root mean squared errors on what they had not seen, late ones counting for more, in
-             scales of the series; NaN for none
+    errors:  (2, K) root mean squared errors on what they had not seen, in scales of the series; NaN for
+             none
     """
 
     names: tuple[str, ...]
@@ -39,82 +39,42 @@ class Combination(NamedTuple):
 
 
 def fit(
-    names: tuple[str, ...],
-    forecasts: np.ndarray,
-    actual: np.ndarray,
-    simple: int = 1,
-    age: np.ndarray | None = None,
+    names: tuple[str, ...], forecasts: np.ndarray, actual: np.ndarray, usual: np.ndarray
 ) -> Combination:
     """The combination of forecasts (K, n, H) for actual (n, H), both in scales of the series; NaN where
-    there is none. A candidate without forecasts has no weight. The last ``simple`` ones stand for half
-    before any error is known. ``age`` (n,) in [0, 1]: how long ago a row is, in lengths of its series;
-    without it all rows count alike."""
+    there is none. A candidate without forecasts has no weight. ``usual`` (K,): those that are good on most
+    series."""
     weights, errors = [], []
-    counts = np.ones(len(actual)) if age is None else 0.5 ** (age / _HALF)
     for steps in (slice(0, 1), slice(1, None)):
-        each = forecasts[:, :, steps].reshape(len(names), -1)
-        truth = actual[:, steps].ravel()
-        off = each - truth
+        off = (forecasts - actual)[:, :, steps].reshape(len(names), -1)
         known = np.isfinite(off)
         able = known.sum(axis=1) >= 0.5 * max(1, known.sum(axis=1).max())
         rows = known[able].all(axis=0)
-        error, found = np.full(len(names), np.nan), np.zeros(len(names))
+        error = np.full(len(names), np.nan)
         if rows.any():
-            count = np.repeat(counts, actual[:, steps].shape[1])[rows]
-            known_off = off[able][:, rows] * np.sqrt(count / count.mean())
-            error[able] = np.sqrt(np.mean(known_off**2, axis=1))
-            # The steps ahead of one origin, and of those among them, are no independent rows.
-            width = actual[:, steps].shape[1]
-            penalty = _PENALTY * width * (width + 1) / 2
-            prior = _prior(able, simple, error, power=4 if width == 1 else 2)
-            few = np.argsort(error)[:_FEW]  # those without an error come last
-            few = few[error[few] <= _NEAR * error[few[0]]]
-            found[able] = best_weights(known_off, prior, penalty) / 2
-            found[few] += 0.5 / len(few)
+            error[able] = np.sqrt(np.mean(off[able][:, rows] ** 2, axis=1))
         errors.append(error)
-        weights.append(found)
+        weights.append(_weights(error, usual))
     if not weights[1].any():
         weights[1] = weights[0]
     return Combination(tuple(names), np.array(weights), np.array(errors))
 
 
-def _prior(able, simple, error, power):
-    """Of those that are able: half for the simple ones, half for the others, and less for larger errors, by
-    a power of them (the second is for errors that know nothing of each other, Bates & Granger 1969)."""
-    last = np.arange(len(able)) >= len(able) - simple
-    prior = np.where(last, 0.5 / max(1, (able & last).sum()), 0.5 / max(1, (able & ~last).sum()))[
-        able
-    ]
-    prior = prior / np.maximum(error[able], 1e-6 * np.nanmax(error)) ** power
-    return prior / prior.sum()
-
-
-def best_weights(errors: np.ndarray, prior: np.ndarray, penalty: float) -> np.ndarray:
-    """w (K,), w >= 0, sum w = 1, of the least sum over n of (w . errors)^2 + penalty s |w - prior|^2, s
-    being the mean square of the errors (K, n); K is small: every choice of those above 0 is tried."""
-    k = len(errors)
-    pull = penalty * np.mean(errors**2)
-    square = errors @ errors.T + pull * np.eye(k)
-    best, least = prior / prior.sum(), np.inf
-    for size in range(1, k + 1):
-        for chosen in map(list, combinations(range(k), size)):
-            part = square[np.ix_(chosen, chosen)]
-            try:
-                both = np.linalg.solve(
-                    part, np.stack([np.ones(size), pull * prior[chosen]], axis=1)
-                )
-            except np.linalg.LinAlgError:
-                continue
-            # Of the least square under the sum: a step along the first that makes the sum 1.
-            solved = both[:, 1] + both[:, 0] * (1 - both[:, 1].sum()) / both[:, 0].sum()
-            if not (solved >= 0).all():
-                continue
-            w = np.zeros(k)
-            w[chosen] = solved
-            value = w @ square @ w - 2 * pull * (w @ prior)
-            if value < least:
-                best, least = w, value
-    return best
+def _weights(error, usual):
+    """(K,) of errors (K,), NaN for none; all 0 where none is known."""
+    found = np.zeros(len(error))
+    if np.isnan(error).all():
+        return found
+    near = error <= _NEAR * np.nanmin(error)
+    usual = near & usual
+    best = np.argsort(error)[:_FEW]  # those without an error come last
+    best = best[near[best]]
+    found[best] = 1 / len(best)
+    if usual.any():
+        precision = np.maximum(error[usual], 1e-6 * np.nanmax(error) or 1) ** -2.0
+        found *= _SHARE
+        found[usual] += (1 - _SHARE) * precision / precision.sum()
+    return found
 
 
 def combine(combination: Combination, forecasts: np.ndarray) -> np.ndarray:

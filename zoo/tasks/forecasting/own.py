@@ -94,9 +94,9 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
         return ""
     return (
         f"{len(table.names)} series, {rows:,} rows or more by {period}, season {season}: {e.members} "
-        f"networks of {kinds(config)} kind{'s' if kinds(config) > 1 else ''}, two autoregressions and the "
-        "Theta method, "
-        "weighed by their errors; change with --config.ensemble.differences, --config.model.length, …"
+        f"networks of {kinds(config)} kind{'s' if kinds(config) > 1 else ''}, two autoregressions, "
+        "exponential smoothing and the Theta method, weighed by their errors; change with "
+        "--config.ensemble.differences, --config.model.length, …"
     )
 
 

@@ -32,12 +32,12 @@ def fit(values: np.ndarray, season: int, logs: bool) -> Theta | None:
     z = np.log(values) if logs else np.asarray(values, np.float64)
     if len(z) < 8 or np.ptp(z) == 0:
         return None
-    pattern = _pattern(z, season)
-    d = z - np.resize(pattern, len(z))
+    added = pattern(z, season)
+    d = z - np.resize(added, len(z))
     drift = np.polyfit(np.arange(len(d)), d, 1)[0] / 2
     errors = d[1:, None] - _levels(d, _ALPHAS, drift)[:-1] - drift
     alpha = _ALPHAS[np.argmin(np.mean(errors**2, axis=0))]
-    return Theta(pattern, float(alpha), float(drift), logs)
+    return Theta(added, float(alpha), float(drift), logs)
 
 
 def forecasts(model: Theta, values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
@@ -51,8 +51,9 @@ def forecasts(model: Theta, values: np.ndarray, origins: np.ndarray, horizon: in
     return level + model.drift * steps + model.season[ahead % len(model.season)]
 
 
-def _pattern(z, season):
-    """(s,) means of what is above a moving average of a season, of mean 0; zeros for less than two."""
+def pattern(z, season):
+    """(s,) means of what is above a moving average of a season in z (T,), at rows 0, 1, ... modulo s, less
+    the mean of them; one zero for a season of 1, and for less than two seasons."""
     if season < 2 or len(z) < 2 * season + 1:
         return np.zeros(1)
     width = season + 1 - season % 2
