@@ -190,18 +190,17 @@ def test_smoothing_goes_on_from_what_it_was_fitted_on_and_from_nothing_else():
     )
 
 
-def test_usual_candidates_count_by_their_errors_and_the_three_best_alike():
+def test_usual_candidates_count_alike_and_so_do_the_three_best():
     actual, signs = np.zeros((400, 2)), np.resize([1.0, -1.0], (400, 2))
     sizes = np.array([1.0, 1.25, 1.1, 1.2, 1.4, 1.6])
     each, usual = signs * sizes[:, None, None], np.array([0, 1, 0, 0, 1, 1], bool)
     got = combination.fit(tuple("abcdef"), each, actual, usual)
-    by_error = np.array([0, 1.25**-2, 0, 0, 1.4**-2, 0])  # the last one's error is too large
-    best = np.array([1, 0, 1, 1, 0, 0]) / 3
-    wanted = 2 / 3 * by_error / by_error.sum() + best / 3
+    # The error of the last one is too large.
+    wanted = np.array([0, 1, 0, 0, 1, 0]) / 3 + np.array([1, 0, 1, 1, 0, 0]) / 9
     np.testing.assert_allclose(got.weights, [wanted, wanted])
     np.testing.assert_allclose(got.errors, [sizes, sizes])
     alone = combination.fit(tuple("abcdef"), each, actual, np.arange(6) == 5)
-    np.testing.assert_allclose(alone.weights[0], best)
+    np.testing.assert_allclose(alone.weights[0], [1 / 3, 0, 1 / 3, 1 / 3, 0, 0])
 
 
 def test_a_candidate_that_is_always_wrong_has_no_weight_and_one_without_forecasts_neither():

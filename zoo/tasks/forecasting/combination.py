@@ -1,9 +1,8 @@
 """Several forecasts as one: which of them count, and how much, by their errors on what they had not seen.
 
-Two thirds of the weights are those of the ``usual`` candidates, methods that are good on most series: by
-the inverse of their squared errors (Bates & Granger 1969). A third is equal ones of the three candidates
-with the least errors. None has a weight whose error is more than one and a half times the least. One step
-ahead and further ahead have weights of their own.
+Two thirds of the weights are equal ones of the ``usual`` candidates, methods that are good on most series;
+a third is equal ones of the three candidates with the least errors. None has a weight whose error is more
+than one and a half times the least. One step ahead and further ahead have weights of their own.
 
 Weights that are fitted to the errors (stacked regression, Breiman 1996) did worse: a series tells too
 little about its candidates for that (docs/choices.md).
@@ -66,14 +65,11 @@ def _weights(error, usual):
     if np.isnan(error).all():
         return found
     near = error <= _NEAR * np.nanmin(error)
-    usual = near & usual
     best = np.argsort(error)[:_FEW]  # those without an error come last
     best = best[near[best]]
     found[best] = 1 / len(best)
-    if usual.any():
-        precision = np.maximum(error[usual], 1e-6 * np.nanmax(error) or 1) ** -2.0
-        found *= _SHARE
-        found[usual] += (1 - _SHARE) * precision / precision.sum()
+    if (near & usual).any():
+        found = _SHARE * found + (1 - _SHARE) * (near & usual) / np.sum(near & usual)
     return found
 
 
