@@ -4,11 +4,11 @@
     python -m zoo.predict --run=runs/mine --horizon=24
 
 A file has a header line; a column of time stamps is found, every column of numbers is a series, and all
-are forecast by the same candidates: networks of several kinds, two autoregressions and the Theta method,
-weighed by their errors at the end of the training part. --config.data.column, .time, .frequency, .key (long
-format) and .known (features known in advance) say otherwise; --config.horizon is how far ahead,
---config.model.length how much of the past is read. The last fifth is the test part. Without a path it
-forecasts the airline passengers.
+are forecast by the same candidates: networks of several kinds, two autoregressions, exponential smoothing
+and the Theta method, weighed by their errors at the end of the training part. --config.data.column, .time,
+.frequency, .key (long format) and .known (features known in advance) say otherwise; --config.horizon is how
+far ahead, --config.model.length how much of the past is read. The last fifth is the test part. Without a
+path it forecasts the airline passengers.
 
 ETTh1, hourly, 12 months to train, 4 to validate, 4 to test. Each command is followed by the time that it
 takes on 2 CPU cores and by the error to expect (test_scaled_mse: mean squared error of all hours ahead,
