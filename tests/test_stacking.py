@@ -216,6 +216,30 @@ def test_a_candidate_that_is_always_wrong_has_no_weight_and_one_without_forecast
     np.testing.assert_array_equal(one.weights[0], one.weights[1])
 
 
+def test_a_forecast_beyond_all_reach_is_left_out_unless_all_are():
+    frame = frames.frame(named("airline"), test=0.2)
+    low, high = AIRLINE[:100].min(), AIRLINE[:100].max()
+    origins, edge = np.array([[0, 100], [0, 100]]), 2 * high - low
+    each = np.array([[[high], [edge * 2]], [[edge * 1.01], [edge * 3]], [[low], [np.nan]]])
+    got = candidates.within_reach(frame, origins, each)
+    np.testing.assert_array_equal(got[:, 0, 0], [high, np.nan, low])
+    np.testing.assert_array_equal(got[:, 1, 0], each[:, 1, 0])
+    far = np.full((2, 2, 300), edge + (high - low))  # 300 steps ahead of 100 rows
+    far[1] = high
+    got = candidates.within_reach(frame, origins, far)
+    assert np.isnan(got[0, :, :199]).all() and np.isfinite(got[0, :, 200:]).all()
+
+
+def test_a_curve_that_repeats_itself_to_the_last_digit_has_small_weights():
+    values = np.round(0.31 * 1.044 ** np.arange(34), 4)
+    values[-3:] -= 0.1  # and then does not
+    model = linear.fit(values, 1)
+    assert np.abs(model.weights).sum() < 5
+    ahead = linear.forecasts(model, values, np.array([34]), 12)
+    ahead = np.exp(ahead) if model.logs else ahead
+    assert (np.abs(ahead - 1.5) < 1).all()
+
+
 def test_what_is_not_there_leaves_its_weight_to_the_others():
     c = Combination(("a", "b", "c"), np.array([[0.5, 0.5, 0.0], [0.2, 0.8, 0.0]]), np.ones((2, 3)))
     z = np.array([[[1.0, 1.0]], [[3.0, 3.0]], [[9.0, 9.0]]])

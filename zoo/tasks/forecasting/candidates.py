@@ -130,6 +130,8 @@ class Stack:
         say. ``scouted``: of scouts, where they did not train; NaN elsewhere. ``refitted``: of members and
         of other candidates that were fitted on all rows."""
         each = self._forecasts(views, origins, u, table, scouted, refitted)
+        if not scouted:
+            each = within_reach(views[0].frame, origins, each)
         after = origins[:, 1] >= self._task.frame.ends[origins[:, 0], 0]
         if not scouted and after.any():
             self._tell(np.isnan(each[:, after]).all(axis=(1, 2)))
@@ -216,6 +218,19 @@ def forecasts(
             last[rows] = _forecast(views[0].frame, model, values, origins[rows, 1], u.shape[2])
         each.append(last)
     return np.stack(each)
+
+
+def within_reach(frame: frames.Frame, origins: np.ndarray, each: np.ndarray) -> np.ndarray:
+    """The forecasts (K, n, H), NaN for those that are further from all that came before than that reaches
+    from its least to its greatest; further ahead than there is a past, as much further. A method may have
+    got numbers that explode. Where no candidate is within reach, the series itself has gone far: they
+    stay."""
+    series, t = origins.T
+    low, high = (f.accumulate(frame.z, axis=1)[series, t - 1] for f in (np.fmin, np.fmax))
+    steps = np.arange(1, each.shape[2] + 1)
+    reach = (high - low)[:, None] * np.maximum(1, steps / t[:, None])
+    near = (each >= low[:, None] - reach) & (each <= high[:, None] + reach)
+    return np.where(near | ~near.any(axis=0), each, np.nan)
 
 
 def _need(model):

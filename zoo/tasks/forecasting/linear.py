@@ -14,6 +14,7 @@ import numpy as np
 
 _HARMONICS = 3  # of each long season
 _LONGEST = 400  # lags, at most
+_LEAST = 1e-5  # of the largest singular value of the lags is one that counts
 _CYCLES = 2.5  # of a long season that the rows must hold
 
 
@@ -82,11 +83,16 @@ def refit(model: Linear, values: np.ndarray, use: np.ndarray) -> Linear:
     """The same kind of autoregression, fitted on the rows of values (T,) where ``use`` (T,)."""
     z = np.log(values) if model.logs else np.asarray(values, np.float64)
     rows = np.arange(model.order + model.difference, len(z))
-    rows = rows[use[rows]]
-    design, target = _design(z, rows, model.order, model.difference, model.pairs)
-    solved, fixed = np.linalg.lstsq(design, target, rcond=None)[0], 1 + 2 * len(model.pairs)
+    rows, mean = rows[use[rows]], z.mean()
+    design, target = _design(z - mean, rows, model.order, model.difference, model.pairs)
+    # Directions in which the lags hardly differ would have weights of thousands, in curves that repeat
+    # themselves to the last digit, as interpolated values do.
+    norms = np.maximum(np.sqrt(np.mean(design**2, axis=0)), 1e-300)
+    solved = np.linalg.lstsq(design / norms, target, rcond=_LEAST)[0] / norms
+    fixed = 1 + 2 * len(model.pairs)
     weights = _of_values(solved[fixed:], model.difference)
-    return model._replace(weights=weights, constant=float(solved[0]), waves=solved[1:fixed])
+    constant = float(solved[0] + mean * (1 - weights.sum()))
+    return model._replace(weights=weights, constant=constant, waves=solved[1:fixed])
 
 
 def forecasts(model: Linear, values: np.ndarray, origins: np.ndarray, horizon: int) -> np.ndarray:
