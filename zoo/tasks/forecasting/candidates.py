@@ -111,11 +111,22 @@ class Stack:
         origins = task.training_origins
         each = self._forecasts(task.views, origins, u, task.table, scouted=True)
         actual = frames.actual(frame, origins, u.shape[2], "train")
-        e, scale = task.config.ensemble, frame.scale[origins[:, 0], None]
-        lags = e.differences or (task.config.data.difference,)
-        label = names(task.views, lags, self._smoothings)
-        good = usual(task.views, lags, task.table.frequency.season, self._smoothings)
-        self.combination = combination.fit(label, each / scale, actual / scale, good)
+        scale = frame.scale[origins[:, 0], None]
+        self.combination = combination.fit(self._names, each / scale, actual / scale, self._usual)
+
+    @property
+    def _names(self):
+        return names(self._task.views, self._lags, self._smoothings)
+
+    @property
+    def _usual(self):
+        season = self._task.table.frequency.season
+        return usual(self._task.views, self._lags, season, self._smoothings)
+
+    @property
+    def _lags(self):
+        c = self._task.config
+        return c.ensemble.differences or (c.data.difference,)
 
     def combined(
         self,
@@ -130,24 +141,19 @@ class Stack:
         say. ``scouted``: of scouts, where they did not train; NaN elsewhere. ``refitted``: of members and
         of other candidates that were fitted on all rows."""
         each = self._forecasts(views, origins, u, table, scouted, refitted)
-        if not scouted:
-            each = within_reach(views[0].frame, origins, each)
+        # A run of an earlier version may know fewer.
+        weighed = combination.among(self.combination, self._names)
+        if scouted:
+            return combination.combine(weighed, each)
+        near = within_reach(views[0].frame, origins, each)
         after = origins[:, 1] >= self._task.frame.ends[origins[:, 0], 0]
-        if not scouted and after.any():
-            self._tell(np.isnan(each[:, after]).all(axis=(1, 2)))
-        return combination.combine(self.combination, each)
-
-    def _tell(self, lacking):
-        """Names what counts and is not there."""
-        c = self.combination
-        if lost := [
-            n for n, w, no in zip(c.names, c.weights.T, lacking, strict=True) if no and w.any()
-        ]:
-            print(
-                f"note: without {', '.join(lost)}, whose weight goes to the others: statsmodels is "
-                "missing, or the values do not begin as those of training",
-                file=sys.stderr,
-            )
+        if after.any():
+            there, kept = np.isfinite(each[:, after]), np.isfinite(near[:, after])
+            reason = "statsmodels is missing, or the values do not begin as those of training"
+            _tell(weighed, ~there.any(axis=(1, 2)), reason)
+            reason = "somewhere it forecasts what is far beyond all that the series has been"
+            _tell(weighed, (there & ~kept).any(axis=(1, 2)), reason)
+        return combination.combine(weighed, near)
 
     def _forecasts(self, views, origins, u, table, scouted=False, refitted=False):
         if refitted:
@@ -231,6 +237,16 @@ def within_reach(frame: frames.Frame, origins: np.ndarray, each: np.ndarray) -> 
     reach = (high - low)[:, None] * np.maximum(1, steps / t[:, None])
     near = (each >= low[:, None] - reach) & (each <= high[:, None] + reach)
     return np.where(near | ~near.any(axis=0), each, np.nan)
+
+
+def _tell(weighed, lacking, reason):
+    """Names what counts and is not there."""
+    each = zip(weighed.names, weighed.weights.T, lacking, strict=True)
+    if lost := [name for name, weight, no in each if no and weight.any()]:
+        print(
+            f"note: without {', '.join(lost)}, whose weight goes to the others: {reason}",
+            file=sys.stderr,
+        )
 
 
 def _need(model):

@@ -73,6 +73,14 @@ def _weights(error, usual):
     return found
 
 
+def among(combination: Combination, names: tuple[str, ...]) -> Combination:
+    """The same, for candidates in the order of ``names``: one that it does not know has no weight."""
+    at = [combination.names.index(n) if n in combination.names else -1 for n in names]
+    weights = np.pad(combination.weights, [(0, 0), (0, 1)])[:, at]
+    errors = np.pad(combination.errors, [(0, 0), (0, 1)], constant_values=np.nan)[:, at]
+    return Combination(tuple(names), weights, errors)
+
+
 def combine(combination: Combination, forecasts: np.ndarray) -> np.ndarray:
     """(n, H) of forecasts (K, n, H): of those that are no NaN, with their share of the weights; the mean of
     them where none of these counts."""
