@@ -79,27 +79,27 @@ def get_config(variant="docs"):
         c.model.update({"hidden": 384, "dropout_in": 0.1, "dropout_out": 0.4, "weight_drop": 0.2})
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
     elif variant in ("shakespeare", "shakespeare_best", "shakespeare_gpu"):
-        c.data.name = "shakespeare"
+        c.about, c.data.name = "tiny Shakespeare", "shakespeare"
         c.results = (
             ("valid_loss", 1.4697, "nanoGPT, 10.65 million parameters, 3 minutes of an A100"),
         )
-        c.batch_size, c.epochs, c.eval_epochs, c.model.ensemble = 32, 10.0, 1.0, 3
-        c.model.update({"layers": 2, "dropout": 0.25, "dropout_out": 0.3})
-        c.optimizer.update({"learning_rate": 1e-2, "warmup_steps": 100})
-        c.about = "tiny Shakespeare: three models as one"
+        c.epochs, c.eval_epochs = 22.0, 1.0
+        c.model.update({"layers": 2, "dropout": 0.2, "dropout_out": 0.2, "weight_drop": 0.1})
+        c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
         if variant != "shakespeare":
-            c.dynamic = True
+            c.about, c.model.ensemble = "tiny Shakespeare: four models as one", 4
+            c.epochs, c.eval_epochs, c.dynamic = 17.0, 2.0, True
+            c.optimizer.average = "ema"
+            c.model.update({"hidden": 320, "dropout_in": 0.05, "dropout_out": 0.3})
+            c.model.weight_drop = 0.2
             adaptive = (
                 "valid_dynamic_loss",
                 "valid_adaptive_kneser_ney_loss",
                 "adaptive Kneser-Ney",
             )
             c.results = (*c.results, adaptive)
-        if variant == "shakespeare_best":
-            c.about, c.model.ensemble, c.epochs = "tiny Shakespeare: four models as one", 4, 9.5
-        elif variant == "shakespeare_gpu":
-            c.batch_size, c.epochs, c.eval_epochs = 64, 40.0, 2.0
-            c.optimizer.update({"learning_rate": 4e-3, "average": "ema"})
+        if variant == "shakespeare_gpu":
+            c.about, c.model.ensemble, c.epochs = "tiny Shakespeare: three models as one", 3, 40.0
             c.model.update({"hidden": 512, "dropout": 0.3, "dropout_in": 0.1, "dropout_out": 0.4})
             c.model.weight_drop = 0.3
     else:

@@ -51,12 +51,9 @@ def prepare(config, folder, epochs=0, most=0):
 
 def make_job(name, folder):
     """(the job of a config as in char_lm:docs, which data it reads): random text, written into ``folder``,
-    where the corpus cannot be had. Of several models that are trained as one it is one: others have no
-    such thing."""
+    where the corpus cannot be had."""
     file, _, variant = name.partition(":")
     config = configs.load(f"configs/{file}.py:{variant}")
-    if config.model.get("ensemble", 1) > 1:
-        config.model.ensemble = 1
     try:
         job = jobs.make(config)
         job.task.describe_data()
