@@ -340,13 +340,29 @@ def test_a_stacked_run_forecasts_and_says_what_it_weighed(tmp_path, capsys):
     full = np.arange(4)[:, None] >= 2
     full = np.broadcast_to(full, (4, u.shape[1]))
     at = task.views, task.origins("test")
-    each = candidates.forecasts(*at, u, task.table, task.stack.simple, full)
+    each = candidates.forecasts(*at, u, task.table, task.stack.simple, full, np.array([True]))
     wanted = combination.combine(task.stack.combination, each)
     np.testing.assert_allclose(task.backtest(params, "test").z, wanted)
     assert each.shape[0] == 12 and np.isfinite(each).all()
     assert cli.run(predict.main, ["predict", f"--run={run}", "--horizon=4"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == 4 and all(row["lower"] > 0 for row in rows)
+    # Newer data that begin in another month: what counts rows for its season is left out.
+    newer = csv_of(tmp_path / "newer.csv", AIRLINE[77:], "2007-06")
+    view = task.views_of(task.read(str(newer)), 3, like=task.views)
+    at, table = np.array([[0, 60]]), task.read(str(newer))
+    full = np.ones((4, 1), bool)
+    each = candidates.forecasts(
+        view, at, u[:, :1], table, task.stack.simple, full, np.zeros(1, bool)
+    )
+    lacking = np.isnan(each[:, 0]).all(axis=1)
+    assert [n for n, no in zip(record["names"], lacking, strict=True) if no] == [
+        "exponential smoothing of logarithms", "exponential smoothing of values", "Theta",
+    ]  # fmt: skip
+    record["weights"] = np.full((2, 12), 1 / 12).tolist()
+    (run / "combination.json").write_text(json.dumps(record))
+    assert cli.run(predict.main, ["predict", f"--run={run}", f"--input={newer}"]) == 0
+    assert "the rows do not begin where those of training do" in capsys.readouterr().err
     # A run that has begun keeps its candidates.
     (run / "result.json").unlink()
     assert cli.run(train.main, argv) == 0

@@ -147,24 +147,27 @@ class Stack:
             return combination.combine(weighed, each)
         near = within_reach(views[0].frame, origins, each)
         after = origins[:, 1] >= self._task.frame.ends[origins[:, 0], 0]
+        after |= table is not self._task.table
         if after.any():
             there, kept = np.isfinite(each[:, after]), np.isfinite(near[:, after])
-            reason = "statsmodels is missing, or the values do not begin as those of training"
+            reason = "statsmodels is missing, or the rows do not begin where those of training do"
             _tell(weighed, ~there.any(axis=(1, 2)), reason)
             reason = "somewhere it forecasts what is far beyond all that the series has been"
             _tell(weighed, (there & ~kept).any(axis=(1, 2)), reason)
         return combination.combine(weighed, near)
 
     def _forecasts(self, views, origins, u, table, scouted=False, refitted=False):
+        trained = self._task.table.times
+        same = np.array([a[0] == b[0] for a, b in zip(table.times, trained, strict=True)])
         if refitted:
             use = np.ones((len(u) // len(views), len(origins)), bool)
-            return forecasts(views, origins, u, table, self._refitted, use)
+            return forecasts(views, origins, u, table, self._refitted, use, same)
         late = origins[:, 1] >= self.cuts[origins[:, 0]]
         members = np.arange(len(u) // len(views))
         use = (members < self.scouts if scouted else members >= self.scouts)[:, None]
         use = use & (late | (not scouted))[None]
         models = self._before if scouted else self.simple
-        return forecasts(views, origins, u, table, models, use)
+        return forecasts(views, origins, u, table, models, use, same)
 
 
 def names(
@@ -203,12 +206,15 @@ def forecasts(
     table: Table,
     simple: list[list[Linear | Theta | Exponential | Smoothing | None]],
     use: np.ndarray,
+    same: np.ndarray,
 ) -> np.ndarray:
     """z (K, n, H) of every candidate from origins (n, 2); NaN where it has none.
 
     u:      (members, n, H) of the networks
     simple: of each kind, what is fitted to each series
     use:    (members of a view, n) which count where; what needs no network where any does
+    same:   (N,) whether a series begins where it did in training; where not, what counts rows from there,
+            for its season, has no forecast
     """
     each = []
     for k, view in enumerate(views):
@@ -217,7 +223,7 @@ def forecasts(
     for models in simple:
         last = np.full(u.shape[1:], np.nan)
         for i, (values, model) in enumerate(zip(table.values, models, strict=True)):
-            if model is None:
+            if model is None or not (same[i] or _anywhere(model)):
                 continue
             rows = (origins[:, 0] == i) & use.any(axis=0)
             rows &= origins[:, 1] >= _need(model)
@@ -254,6 +260,13 @@ def _need(model):
     if isinstance(model, Linear):
         return len(model.weights)
     return model.first + 1 if isinstance(model, Exponential) else 1
+
+
+def _anywhere(model):
+    """Whether it forecasts from any past, wherever that begins. Smoothing sees to that itself."""
+    if isinstance(model, Linear):
+        return not model.pairs
+    return isinstance(model, Smoothing) or (isinstance(model, Theta) and len(model.season) == 1)
 
 
 def _forecast(frame, model, values, rows, horizon):
