@@ -223,6 +223,13 @@ def test_weights_go_by_name_for_a_run_that_knew_fewer_candidates():
     np.testing.assert_array_equal(got.errors, [[np.nan, 1, 1]] * 2)
 
 
+def test_a_width_by_few_errors_is_no_narrower_than_that_of_the_step_before():
+    few = np.array([[3.0, 1.0, np.nan, 4.0]] * 19)
+    np.testing.assert_array_equal(intervals.half_widths(few, 0.8, 4), [3, 3, 3, 4])
+    enough = np.concatenate([few, few[:1]])
+    np.testing.assert_array_equal(intervals.half_widths(enough, 0.8, 4), [3, 1, 1, 4])
+
+
 def test_a_forecast_beyond_all_reach_is_left_out_unless_all_are():
     frame = frames.frame(named("airline"), test=0.2)
     low, high = AIRLINE[:100].min(), AIRLINE[:100].max()

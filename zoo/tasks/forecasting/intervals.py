@@ -5,6 +5,7 @@ import numpy as np
 from zoo.data.series.frames import Frame
 from zoo.data.series.table import Table
 
+_FEW = 20  # errors; a width by fewer is not trusted to be narrower than that of the step before
 _BEYOND = 1.25  # of the largest known error, where more than all of them are to be held
 
 
@@ -46,12 +47,15 @@ def half_widths(residuals: np.ndarray, level: float, horizon: int) -> np.ndarray
     """(horizon,): how far from the forecast a share ``level`` of the residuals (n, H) lies.
 
     The ceil((n + 1) level)-th smallest of n, as in split conformal prediction (Lei et al. 2018).
-    Steps past H get the last width times sqrt(step / H), as a random walk's errors grow.
+    A step of fewer than 20 residuals is as wide as the one before, at least. Steps past H get the last
+    width times sqrt(step / H), as a random walk's errors grow.
     """
     widths = []
     for column in residuals.T:
         errors = column[np.isfinite(column)]
-        widths.append(_width(errors, level) if len(errors) else (widths[-1] if widths else np.nan))
+        width = _width(errors, level)
+        before = widths[-1] if widths and len(errors) < _FEW else np.nan
+        widths.append(np.fmax(width, before))
     last = len(widths)
     widths += [widths[-1] * np.sqrt(h / last) for h in range(last + 1, horizon + 1)]
     return np.array(widths[:horizon])
