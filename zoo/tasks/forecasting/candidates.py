@@ -83,6 +83,9 @@ class Stack:
     def _fitted(self, ends):
         table, horizon = self._task.table, self._task.config.horizon
         season, seasons = table.frequency.season, linear.long_seasons(table.frequency)
+        logs = (
+            self._task.frame.logs
+        )  # of all series or of none: errors are compared on the same rows
         each = []
         for values, end in zip(table.values, ends, strict=True):
             seen = values[:end]
@@ -90,7 +93,7 @@ class Stack:
             models = [
                 chosen,
                 linear.plain(seen, season),
-                exponential.fit(seen, season, logs=True),
+                exponential.fit(seen, season, logs=True) if logs else None,
                 exponential.fit(seen, season, logs=False),
                 theta.fit(seen, season, bool(chosen and chosen.logs)),
                 linear.last(),
