@@ -80,18 +80,15 @@ def get_config(variant="docs"):
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
     elif variant in ("shakespeare", "shakespeare_best", "shakespeare_gpu"):
         c.about, c.data.name = "tiny Shakespeare", "shakespeare"
-        c.results = (
-            ("valid_loss", 1.4697, "nanoGPT, 10.65 million parameters, 3 minutes of an A100"),
-        )
+        nano = 1.4697, "nanoGPT, 10.65 million parameters, 3 minutes of an A100"
+        c.results = (("valid_loss", *nano), ("valid_mixed_loss", *nano))
+        c.kneser_ney, c.mix = 10, True
         c.epochs, c.eval_epochs = 22.0, 1.0
         c.model.update({"layers": 2, "dropout": 0.2, "dropout_out": 0.2, "weight_drop": 0.1})
         c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
         if variant != "shakespeare":
-            c.about, c.model.ensemble = "tiny Shakespeare: four models as one", 4
-            c.epochs, c.eval_epochs, c.dynamic = 17.0, 2.0, True
-            c.optimizer.average = "ema"
-            c.model.update({"hidden": 320, "dropout_in": 0.05, "dropout_out": 0.3})
-            c.model.weight_drop = 0.2
+            c.about, c.model.ensemble = "tiny Shakespeare: three models as one", 3
+            c.epochs, c.dynamic = 13.0, True
             adaptive = (
                 "valid_dynamic_loss",
                 "valid_adaptive_kneser_ney_loss",
@@ -99,7 +96,7 @@ def get_config(variant="docs"):
             )
             c.results = (*c.results, adaptive)
         if variant == "shakespeare_gpu":
-            c.about, c.model.ensemble, c.epochs = "tiny Shakespeare: three models as one", 3, 40.0
+            c.epochs, c.optimizer.average = 40.0, "ema"
             c.model.update({"hidden": 512, "dropout": 0.3, "dropout_in": 0.1, "dropout_out": 0.4})
             c.model.weight_drop = 0.3
     else:

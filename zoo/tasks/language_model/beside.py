@@ -33,23 +33,22 @@ def losses(
 
     if not (config.kneser_ney or config.dynamic):
         return {}
-    order, found = config.kneser_ney, {}
-    if config.dynamic or order == CHOSEN:
-        order = kneser_ney.best_order(tokens["train"], vocab)
-    counted = kneser_ney.fit(tokens["train"], order, vocab)
+    order, train, found = config.kneser_ney, tokens["train"], {}
+    chosen = config.dynamic or order == CHOSEN
+    best = kneser_ney.best_order(train, vocab) if chosen else order
     past = evaluation.past(tokens, split)
-    nats = -kneser_ney.log_p(counted, past, tokens[split])
-    if config.kneser_ney:
+    if order:
+        counted = kneser_ney.fit(train, best if order == CHOSEN else order, vocab)
+        nats = -kneser_ney.log_p(counted, past, tokens[split])
         found["kneser_ney"] = float(np.mean(nats))
     if config.mix:
         own = evaluation.nats(model, params, tokens, split)
         found["mixed"], found["mixed_share"] = mixture.loss(own, nats[-len(own) :])
     if config.dynamic:
-        train = tokens["train"]
         reader = dynamic.Reader(model, params, int(past[0]), train, dynamic.Settings())
         reader.follow(past[1:], True)
         found["dynamic"] = float(np.mean(reader.follow(tokens[split], False)))
-        counting = adaptive_kneser_ney.Reader(counted, past)
+        counting = adaptive_kneser_ney.Reader(kneser_ney.fit(train, best, vocab), past)
         found["adaptive_kneser_ney"] = float(-np.mean(counting.log_p(tokens[split])))
     return found
 

@@ -126,9 +126,13 @@ def score(
         yield from _plain(plain, parts)
         return
     train, size = task.training_ids(member), task.vocabulary.size
-    model = kneser_ney.fit(train, kneser_ney.best_order(train, size), size)
+    best = kneser_ney.best_order(train, size)
+    model = kneser_ney.fit(train, best, size)
     beside = [] if settings is None else [_Following(task, params, start, train, settings, model)]
-    beside += [] if share is None else [_Counting(model, start, share)]
+    if share is not None:  # by the order that training had
+        order = task.config.kneser_ney if task.config.kneser_ney > 0 else best
+        mixed = model if order == best else kneser_ney.fit(train, order, size)
+        beside.append(_Counting(mixed, start, share))
     for part, _ in parts:
         anew = part.first and not whole and part.line > 1
         nats = {"": plain.follow(part.ids, part.first)}
