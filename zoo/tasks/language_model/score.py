@@ -126,12 +126,15 @@ def score(
         yield from _plain(plain, parts)
         return
     train, size = task.training_ids(member), task.vocabulary.size
-    best = kneser_ney.best_order(train, size)
+    given, beside = task.config.kneser_ney, []
+    best = given
+    if settings is not None or given <= 0:
+        best = kneser_ney.best_order(train, size)
     model = kneser_ney.fit(train, best, size)
-    beside = [] if settings is None else [_Following(task, params, start, train, settings, model)]
-    if share is not None:  # by the order that training had
-        order = task.config.kneser_ney if task.config.kneser_ney > 0 else best
-        mixed = model if order == best else kneser_ney.fit(train, order, size)
+    if settings is not None:
+        beside.append(_Following(task, params, start, train, settings, model))
+    if share is not None:  # by the order that training had, where it was given
+        mixed = kneser_ney.fit(train, given, size) if 0 < given != best else model
         beside.append(_Counting(mixed, start, share))
     for part, _ in parts:
         anew = part.first and not whole and part.line > 1
