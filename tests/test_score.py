@@ -15,9 +15,10 @@ from zoo import cli, score
 from zoo.data.errors import DataError
 from zoo.data.text import line_parts
 from zoo.runs.load import load
-from zoo.tasks import kneser_ney
-from zoo.tasks.language_model import dynamic, scoring, shades
+from zoo.tasks import adaptive_kneser_ney, kneser_ney
+from zoo.tasks.language_model import beside, dynamic, evaluation, mixture, scoring, shades
 from zoo.tasks.language_model.score import Part
+from zoo.tasks.language_model.score import score as parts
 
 ROOT = Path(__file__).parent.parent
 TINY = (
@@ -156,24 +157,51 @@ def test_what_comes_again_surprises_less(capsys, run):
     assert row["dynamic_nats"] < 0.95 * row["nats"]
 
 
-def test_a_mixture_is_the_mean_of_two_probabilities(capsys, run):
+@pytest.mark.parametrize("order", [-1, 2])
+def test_a_mixture_is_the_mean_of_two_probabilities(run, order):
     result = json.loads((run / "result.json").read_text())
     share = result["metrics"]["valid_mixed_share"]
     assert 0 < share < 1
-    found = rows(capsys, run, "the cat\nsat on", "--mixed", "--per_token")
-    tokens = [row for row in found if "token" in row]
-    assert len(tokens) == 13
-    for row in tokens:
-        mean = (1 - share) * row["probability"] + share * row["kneser_ney_probability"]
-        assert row["mixed_probability"] == pytest.approx(mean, rel=1e-5)
-    ids = load(run)[2].training_ids()
-    size = int(ids.max()) + 1
-    model = kneser_ney.fit(ids, kneser_ney.best_order(ids, size), size)
-    text = load(run)[2].vocabulary.encode("\nsat on")
-    wanted = -kneser_ney.log_p(model, text[:1], text[1:])
-    assert [row["kneser_ney_nats"] for row in tokens[7:]] == pytest.approx(
-        wanted.tolist(), abs=0.01
-    )
+    _, params, task = load(run)
+    ids, size = task.training_ids(), task.vocabulary.size
+    best = kneser_ney.best_order(ids, size)
+    assert best != 2
+    task.config.unlock()
+    task.config.kneser_ney = order
+    pieces = line_parts.pieces(io.BytesIO(b"the cat\nsat on"), "text")
+    found = list(parts(task, params, pieces, share=share))
+    assert [len(part.ids) for part in found] == [7, 6]
+    counted = kneser_ney.fit(ids, best if order == -1 else order, size)
+    for part, line in zip(found, ("\nthe cat", "\nsat on"), strict=True):
+        text = task.vocabulary.encode(line)
+        wanted = -kneser_ney.log_p(counted, text[:1], text[1:])
+        np.testing.assert_allclose(part.nats["kneser_ney"], wanted, atol=1e-6)
+        mean = (1 - share) * np.exp(-part.nats[""]) + share * np.exp(-wanted)
+        np.testing.assert_allclose(np.exp(-part.nats["mixed"]), mean, rtol=1e-5)
+
+
+def test_each_way_of_mixing_has_its_row(capsys, run):
+    found = rows(capsys, run, "the cat", "--mixed", "--per_token")
+    for key in ("probability", "kneser_ney_probability", "mixed_probability"):
+        assert all(0 < row[key] < 1 for row in found[:-1])
+
+
+def test_training_mixes_with_the_order_that_is_given_and_adapts_the_best_one(run):
+    model, params, task = load(run)
+    tokens, size = task._tokens[0], task.vocabulary.size
+    task.config.unlock()
+    task.config.update({"kneser_ney": 2, "mix": True, "dynamic": True})
+    found = beside.losses(model, params, tokens, "valid", task.config, size)
+    past = tokens["train"][-257:]
+    two = kneser_ney.fit(tokens["train"], 2, size)
+    nats = -kneser_ney.log_p(two, past, tokens["valid"])
+    own = evaluation.nats(model, params, tokens, "valid")
+    assert found["kneser_ney"] == pytest.approx(nats.mean())
+    mean, share = mixture.loss(own, nats)
+    assert (found["mixed"], found["mixed_share"]) == (pytest.approx(mean), pytest.approx(share))
+    best = kneser_ney.fit(tokens["train"], kneser_ney.best_order(tokens["train"], size), size)
+    following = -adaptive_kneser_ney.Reader(best, past).log_p(tokens["valid"])
+    assert found["adaptive_kneser_ney"] == pytest.approx(following.mean())
 
 
 def test_a_picture_is_shaded(capsys, run, tmp_path):
