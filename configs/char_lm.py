@@ -88,7 +88,7 @@ def get_config(variant="docs"):
         c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
         if variant != "shakespeare":
             c.about, c.model.ensemble = "tiny Shakespeare: three models as one", 3
-            c.epochs, c.dynamic = 13.0, True
+            c.epochs, c.dynamic = 12.0, True
             adaptive = (
                 "valid_dynamic_loss",
                 "valid_adaptive_kneser_ney_loss",

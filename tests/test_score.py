@@ -164,14 +164,12 @@ def test_a_mixture_is_the_mean_of_two_probabilities(run, order):
     assert 0 < share < 1
     _, params, task = load(run)
     ids, size = task.training_ids(), task.vocabulary.size
-    best = kneser_ney.best_order(ids, size)
-    assert best != 2
     task.config.unlock()
     task.config.kneser_ney = order
     pieces = line_parts.pieces(io.BytesIO(b"the cat\nsat on"), "text")
     found = list(parts(task, params, pieces, share=share))
     assert [len(part.ids) for part in found] == [7, 6]
-    counted = kneser_ney.fit(ids, best if order == -1 else order, size)
+    counted = kneser_ney.fit(ids, 10 if order == -1 else order, size)
     for part, line in zip(found, ("\nthe cat", "\nsat on"), strict=True):
         text = task.vocabulary.encode(line)
         wanted = -kneser_ney.log_p(counted, text[:1], text[1:])
@@ -186,21 +184,25 @@ def test_each_way_of_mixing_has_its_row(capsys, run):
         assert all(0 < row[key] < 1 for row in found[:-1])
 
 
-def test_training_mixes_with_the_order_that_is_given_and_adapts_the_best_one(run):
+@pytest.mark.parametrize("order", [-1, 2])
+def test_counting_alone_and_that_which_adapts_and_is_mixed_have_orders_of_their_own(run, order):
     model, params, task = load(run)
     tokens, size = task._tokens[0], task.vocabulary.size
     task.config.unlock()
-    task.config.update({"kneser_ney": 2, "mix": True, "dynamic": True})
+    task.config.update({"kneser_ney": order, "mix": True, "dynamic": True})
     found = beside.losses(model, params, tokens, "valid", task.config, size)
-    past = tokens["train"][-257:]
-    two = kneser_ney.fit(tokens["train"], 2, size)
-    nats = -kneser_ney.log_p(two, past, tokens["valid"])
-    own = evaluation.nats(model, params, tokens, "valid")
+    past, best = tokens["train"][-257:], kneser_ney.best_order(tokens["train"], size)
+    assert best not in (2, 10)
+    alone, mixed, adapted = (
+        kneser_ney.fit(tokens["train"], n, size)
+        for n in ((best, 10, best) if order == -1 else (2, 2, best))
+    )
+    nats = -kneser_ney.log_p(alone, past, tokens["valid"])
     assert found["kneser_ney"] == pytest.approx(nats.mean())
-    mean, share = mixture.loss(own, nats)
+    own = evaluation.nats(model, params, tokens, "valid")
+    mean, share = mixture.loss(own, -kneser_ney.log_p(mixed, past, tokens["valid"]))
     assert (found["mixed"], found["mixed_share"]) == (pytest.approx(mean), pytest.approx(share))
-    best = kneser_ney.fit(tokens["train"], kneser_ney.best_order(tokens["train"], size), size)
-    following = -adaptive_kneser_ney.Reader(best, past).log_p(tokens["valid"])
+    following = -adaptive_kneser_ney.Reader(adapted, past).log_p(tokens["valid"])
     assert found["adaptive_kneser_ney"] == pytest.approx(following.mean())
 
 

@@ -10,6 +10,9 @@ from zoo.models import LanguageModel
 from zoo.tasks.language_model import dynamic, evaluation, mixture
 
 CHOSEN = -1  # an order of the n-gram model that is chosen on the training part
+# The order that is mixed with a network where none is given, longer than what is best for counting alone:
+# long contexts say what a network does not know (docs/choices.md).
+_MIXED = 10
 
 
 def losses(
@@ -24,8 +27,8 @@ def losses(
     splits, in the order of the text.
 
     kneser_ney:          of an n-gram model of the training part, where ``config.kneser_ney`` is not 0
-    mixed, mixed_share:  of a mean of its probabilities and the model's, and its share in that, where
-                         ``config.mix``
+    mixed, mixed_share:  of a mean of the model's probabilities and those of an n-gram model, whose order is
+                         ``mixed_order``; and the share of the latter; where ``config.mix``
     dynamic:             of the model with parameters that follow the text, where ``config.dynamic``, and
     adaptive_kneser_ney: of an n-gram model that goes on counting
     """
@@ -37,13 +40,16 @@ def losses(
     chosen = config.dynamic or order == CHOSEN
     best = kneser_ney.best_order(train, vocab) if chosen else order
     past = evaluation.past(tokens, split)
+
+    def counted(order):
+        return -kneser_ney.log_p(kneser_ney.fit(train, order, vocab), past, tokens[split])
+
     if order:
-        counted = kneser_ney.fit(train, best if order == CHOSEN else order, vocab)
-        nats = -kneser_ney.log_p(counted, past, tokens[split])
-        found["kneser_ney"] = float(np.mean(nats))
+        found["kneser_ney"] = float(np.mean(counted(best if order == CHOSEN else order)))
     if config.mix:
         own = evaluation.nats(model, params, tokens, split)
-        found["mixed"], found["mixed_share"] = mixture.loss(own, nats[-len(own) :])
+        nats = counted(mixed_order(config))[-len(own) :]
+        found["mixed"], found["mixed_share"] = mixture.loss(own, nats)
     if config.dynamic:
         reader = dynamic.Reader(model, params, int(past[0]), train, dynamic.Settings())
         reader.follow(past[1:], True)
@@ -51,6 +57,11 @@ def losses(
         counting = adaptive_kneser_ney.Reader(kneser_ney.fit(train, best, vocab), past)
         found["adaptive_kneser_ney"] = float(-np.mean(counting.log_p(tokens[split])))
     return found
+
+
+def mixed_order(config: ConfigDict) -> int:
+    """That of the n-gram model that is mixed with a network."""
+    return config.kneser_ney if config.kneser_ney > 0 else _MIXED
 
 
 def words(metrics: dict[str, float], unit: str) -> str:

@@ -12,7 +12,7 @@ from zoo.data.text.line_parts import Piece, whole_lines
 from zoo.errors import UserError
 from zoo.generate import default_prompt
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
-from zoo.tasks.language_model import dynamic, mixture, shades
+from zoo.tasks.language_model import beside, dynamic, mixture, shades
 from zoo.tasks.language_model.dynamic import Settings
 from zoo.tasks.language_model.scoring import LONG, Reader
 
@@ -126,20 +126,17 @@ def score(
         yield from _plain(plain, parts)
         return
     train, size = task.training_ids(member), task.vocabulary.size
-    given, beside = task.config.kneser_ney, []
-    best = given
-    if settings is not None or given <= 0:
-        best = kneser_ney.best_order(train, size)
-    model = kneser_ney.fit(train, best, size)
+    readers = []
     if settings is not None:
-        beside.append(_Following(task, params, start, train, settings, model))
-    if share is not None:  # by the order that training had, where it was given
-        mixed = kneser_ney.fit(train, given, size) if 0 < given != best else model
-        beside.append(_Counting(mixed, start, share))
+        model = kneser_ney.fit(train, kneser_ney.best_order(train, size), size)
+        readers.append(_Following(task, params, start, train, settings, model))
+    if share is not None:
+        model = kneser_ney.fit(train, beside.mixed_order(task.config), size)
+        readers.append(_Counting(model, start, share))
     for part, _ in parts:
         anew = part.first and not whole and part.line > 1
         nats = {"": plain.follow(part.ids, part.first)}
-        for one in beside:
+        for one in readers:
             nats |= one.read(part, anew, nats[""])
         yield part._replace(nats=nats)
 
