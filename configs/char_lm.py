@@ -15,8 +15,9 @@ Each command is followed by the time that it takes on 2 CPU cores and by the los
     python train.py --config=configs/char_lm.py --config.data.path=FILE --run=runs/mine      your own text
 
 Alice was timed beside other work, Shakespeare with a core for each of two seeds: alone it takes 20 minutes.
-Together with a 10-gram model of the training text (valid_mixed_loss) Shakespeare has 1.382, and three models
-as one have 1.3XX. Alice and the Carol are read in lower case. How settings were chosen: docs/choices.md.
+Together with a 10-gram model of the training text Shakespeare has a loss of 1.382 (valid_mixed_loss), and
+three models as one have 1.3XX. Alice and the Carol are read in lower case. How settings were chosen:
+docs/choices.md.
 """
 
 from zoo.tasks.language_model.config import defaults

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
+from zoo.tasks import kneser_ney
 from zoo.tasks.adaptive_kneser_ney import Reader
 from zoo.tasks.kneser_ney import FALLBACK, best_order, discounts, fit, log_p
 
@@ -174,3 +175,16 @@ def test_the_order_is_the_one_that_says_most_of_the_last_tenth():
     ids = np.tile(np.arange(V - 1), 50)  # two symbols tell the next one as well as one
     assert best_order(ids, V, (1, 2)) == 2
     assert best_order(ids[:5], V) == 5
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_texts_that_are_read_side_by_side_have_the_probabilities_of_each_alone(order):
+    model, rows = fit(text(0), order, V), np.stack([text(1, 30), text(2, 30)])
+    rows[1, 7] = V - 1  # never seen
+    reader = kneser_ney.Reader(model, 2)
+    for at in range(30):
+        found = reader.probabilities()
+        for row, p in zip(rows, found, strict=True):
+            wanted = [log_p(model, row[:at], np.array([w]))[0] for w in range(V)]
+            np.testing.assert_allclose(np.log(p), wanted, atol=1e-12)
+        reader.read(rows[:, at])

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import train
-from zoo import cli, score
+import zoo
+from zoo import cli, sample, score
 from zoo.data.errors import DataError
 from zoo.data.text import line_parts
 from zoo.runs.load import load
@@ -167,7 +168,7 @@ def test_a_mixture_is_the_mean_of_two_probabilities(run, order):
     task.config.unlock()
     task.config.kneser_ney = order
     pieces = line_parts.pieces(io.BytesIO(b"the cat\nsat on"), "text")
-    found = list(parts(task, params, pieces, share=share))
+    found = list(parts(task, params, pieces, mixed=task.mixed(run)))
     assert [len(part.ids) for part in found] == [7, 6]
     counted = kneser_ney.fit(ids, 10 if order == -1 else order, size)
     for part, line in zip(found, ("\nthe cat", "\nsat on"), strict=True):
@@ -176,6 +177,41 @@ def test_a_mixture_is_the_mean_of_two_probabilities(run, order):
         np.testing.assert_allclose(part.nats["kneser_ney"], wanted, atol=1e-6)
         mean = (1 - share) * np.exp(-part.nats[""]) + share * np.exp(-wanted)
         np.testing.assert_allclose(np.exp(-part.nats["mixed"]), mean, rtol=1e-5)
+
+
+def test_what_is_drawn_together_follows_the_mean_of_both(run):
+    model, params, task = load(run)
+    mixed = task.mixed(run)
+    options = {"length": 70, "temperature": 0.0, "mixed": mixed}
+    (text,) = task.generate(params, "the c", **options)
+    ids = task.vocabulary.encode("the c" + text)
+    logits = model.apply(params, ids[None], model.carry(1))[1][0]
+    counting = kneser_ney.Reader(mixed.counted, 1)
+    for at, symbol in enumerate(ids):
+        if at >= 5:
+            p = (1 - mixed.share) * np.asarray(jax.nn.softmax(logits[at - 1]))
+            p += mixed.share * counting.probabilities()[0]
+            p[list(task.vocabulary.unknown_ids)] = 0
+            assert p[symbol] > 0.99 * p.max()
+        counting.read(ids[at : at + 1])
+
+    options = {"length": 70, "seed": 3, "mixed": mixed}
+    three = task.generate(params, "the c", num=3, **options)
+    assert task.generate(params, "the c", **options) == three[:1]
+    assert "".join(task.stream(params, "the c", **options)) == three[0]
+    assert len(set(three)) == 3
+    alone = {"length": 70, "seed": 3}
+    assert task.generate(params, **alone, mixed=mixed._replace(share=0.0)) == task.generate(
+        params, **alone
+    )
+
+
+def test_a_text_of_both_goes_through_the_command_and_python(capsys, run):
+    argv = ["sample", f"--run={run}", "--length=40", "--prompt=the", "--mixed", "--seed=2"]
+    capsys.readouterr()
+    assert cli.run(sample.main, argv) == 0
+    out = capsys.readouterr().out
+    assert out == "the" + zoo.load(run).generate("the", length=40, seed=2, mixed=True) + "\n"
 
 
 def test_each_way_of_mixing_has_its_row(capsys, run):

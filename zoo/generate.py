@@ -80,16 +80,9 @@ def draw(
     """The next ``count`` symbols, at most ``BLOCK``, the first of which is number ``at``: the new (carry,
     logits), and tokens (B, BLOCK), of which so many are drawn. The other arguments are those of
     ``generate``; all but ``apply`` may be traced."""
-    B, V = logits.shape
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(B))
-
-    def noise(t):
-        """What makes the most probable symbol a draw from all of them: Gumbel noise (B, V)."""
-        at = jax.vmap(jax.random.fold_in, (0, None))(keys, t)
-        return jax.vmap(lambda k: jax.random.gumbel(k, (V,), logits.dtype))(at)
-
-    # The noise of many steps at once: a dozen small kernels less at every step.
-    noises = jax.vmap(noise)(at + jnp.arange(BLOCK))
+    B = len(logits)
+    # Of many steps at once: a dozen small kernels less at every step.
+    noises = noise(key, at + jnp.arange(BLOCK), logits)
 
     def one(i, state):
         carry, logits, tokens = state
@@ -100,6 +93,18 @@ def draw(
     begun = carry, logits, jnp.zeros((BLOCK, B), jnp.int32)
     carry, logits, tokens = lax.fori_loop(0, count, one, begun)
     return (carry, logits), tokens.T
+
+
+def noise(key: Array, steps: Array, logits: Array) -> Array:
+    """What makes the most probable symbol a draw from all of them: Gumbel noise (N, B, V) for logits (B, V)
+    at each of ``steps`` (N,), from the key of ``generate``."""
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(logits)))
+
+    def of(t):
+        at = jax.vmap(jax.random.fold_in, (0, None))(keys, t)
+        return jax.vmap(lambda k: jax.random.gumbel(k, logits.shape[1:], logits.dtype))(at)
+
+    return jax.vmap(of)(steps)
 
 
 def generate_text(
@@ -145,12 +150,7 @@ def generate_blocks(
     unknown = jnp.asarray(vocabulary.unknown_ids, jnp.int32)
     cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
     key = random.key(seed, "sample")
-    carry, at = model.carry(1), 0
-    while at < len(start):
-        size = min(1 << (len(start) - at).bit_length() - 1, _PROMPT)
-        carry, logits = _read(model, params, carry, start[None, at : at + size])
-        at += size
-    table, state = _begun(model, num, params, carry, logits, unknown)
+    table, state = begun(model, params, start, num, unknown)
     # The first symbol at once: people wait for it.
     counts = [1] * bool(length) + [min(BLOCK, length - at) for at in range(1, length, BLOCK)]
     held, at = None, 0
@@ -163,6 +163,17 @@ def generate_blocks(
         held = tokens, count
     if held is not None:
         yield np.asarray(held[0])[:, : held[1]]
+
+
+def begun(model: LanguageModel, params: Any, start: np.ndarray, num: int, unknown: Array):
+    """What ``num`` texts go on from after ids (N,), N 1 or more: (the table of ``LanguageModel.step``,
+    (carry, logits (num, V))). The symbols ``unknown`` are not drawn."""
+    carry, at = model.carry(1), 0
+    while at < len(start):
+        size = min(1 << (len(start) - at).bit_length() - 1, _PROMPT)
+        carry, logits = _read(model, params, carry, start[None, at : at + size])
+        at += size
+    return _begun(model, num, params, carry, logits, unknown)
 
 
 def default_prompt(vocabulary: Tokenizer) -> str:

@@ -51,6 +51,8 @@ def main(argv):
                       "unknown symbol", **define)  # fmt: skip
     flags.DEFINE_string("member", None, "of a run of several corpora, the one whose model writes",
                         **define)  # fmt: skip
+    flags.DEFINE_boolean("mixed", False, "draw from the mean of the model and a Kneser-Ney model of the "
+                         "training text, with the share that training has found", **define)  # fmt: skip
     flags.DEFINE_boolean("check_copies", False, "say, on stderr, what the longest run of symbols is that "
                          "a sample has in common with the training text", **define)  # fmt: skip
     flags.DEFINE_string("midi", None, "MIDI file to write: the tunes of a sample in ABC notation",
@@ -82,6 +84,8 @@ def main(argv):
         )
         settings["top_k"] = most
     prompt = prompt or task.opening(values.seed)
+    if values.mixed:
+        settings["mixed"] = task.mixed(run, values.member or "")
     if values.num > 1:
         texts = task.generate(params, prompt, **settings)
         for i, text in enumerate(texts):

@@ -87,8 +87,7 @@ def main(argv):
     scorer.check(task)
     options = {"whole": values.whole, "member": values.member or ""}
     options |= {"settings": scorer.Settings(**settings) if values.dynamic else None}
-    share = scorer.share(run, folder.read_result(run)) if values.mixed else None
-    options |= {"share": share}
+    options |= {"mixed": task.mixed(run, options["member"]) if values.mixed else None}
     return _score(values, scorer, task, params, options)
 
 

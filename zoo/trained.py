@@ -41,7 +41,8 @@ class Trained(_Pair):
         that is given.
 
         settings: temperature, top_k, top_p, seed, as of ``zoo.sample``; unseen ("error", or "replace" to
-                  read symbols that the model has not seen as the unknown one); member, of several corpora
+                  read symbols that the model has not seen as the unknown one); member, of several corpora;
+                  mixed, True for a text of the model and a Kneser-Ney model of the training text together
 
         Raises UserError for a prompt with unseen symbols, for settings out of range, and where the model is
         none of language.
@@ -53,6 +54,8 @@ class Trained(_Pair):
         symbols = self.task.vocabulary
         most = symbols.size - len(symbols.unknown_ids)
         settings["top_k"] = min(settings.get("top_k", 0), most)
+        if settings.pop("mixed", False):
+            settings["mixed"] = self.task.mixed(self.run, settings.get("member", ""))
         texts = self.task.generate(self.params, prompt, **settings)
         return texts[0] if num is None else texts
 
@@ -80,9 +83,7 @@ class Trained(_Pair):
         pieces = line_parts.pieces(io.BytesIO(text.encode()), "text")
         options = {"whole": not lines, "member": member}
         options |= {"settings": scorer.Settings() if dynamic else None}
-        options |= {
-            "share": scorer.share(self.run, folder.read_result(self.run)) if mixed else None
-        }
+        options |= {"mixed": self.task.mixed(self.run, member) if mixed else None}
         rows, sums = [], scorer.Sums()
         for part in scorer.score(self.task, self.params, pieces, **options):
             sums.add(part, self.task.vocabulary.unknown_ids)

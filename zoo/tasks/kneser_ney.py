@@ -104,6 +104,36 @@ def log_p(model: KneserNey, history: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return np.log(p[len(before) :])
 
 
+class Reader:
+    """Reads ``rows`` texts side by side, from their beginnings: what comes next in each."""
+
+    def __init__(self, model: KneserNey, rows: int):
+        self._model = model
+        # (orders, rows) which (k - 1)-gram stands at the end of each text; -1: one that was never seen
+        self._contexts = np.full((len(model.orders), rows), -1, np.int64)
+        self._contexts[0] = 0
+
+    def read(self, ids: np.ndarray) -> None:
+        """One more symbol of each text, (rows,)."""
+        found = [
+            looked_up(order, context, ids, self._model.vocab)
+            for order, context in zip(self._model.orders, self._contexts, strict=True)
+        ]
+        self._contexts = np.stack([self._contexts[0], *found[:-1]])
+
+    def probabilities(self) -> np.ndarray:
+        """(rows, V) of all symbols to come next."""
+        size = self._model.vocab
+        p = np.full((self._contexts.shape[1], size), 1 / size)
+        for order, contexts in zip(self._model.orders, self._contexts, strict=True):
+            ends = np.searchsorted(order.keys, np.add.outer(contexts, (0, 1)) * size)
+            for row in np.flatnonzero(contexts >= 0):
+                p[row] *= order.left[contexts[row]]
+                seen = slice(*ends[row])
+                p[row, order.keys[seen] % size] += order.share[seen]
+        return p
+
+
 def looked_up(order: Order, contexts: np.ndarray, ids: np.ndarray, vocab: int) -> np.ndarray:
     """(M,) the place among the n-grams of an order of each of ``ids`` (M,) after its context (M,), a place
     among those of the next lower order; -1 for an n-gram that was never seen, as for such a context."""

@@ -1,8 +1,34 @@
 """Two models of one text as one: the mean of their probabilities, one of them with a share."""
 
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 
+from zoo.errors import UserError
+from zoo.runs import folder
+from zoo.tasks.kneser_ney import KneserNey
+
 _HALVINGS = 40
+
+
+class Mixed(NamedTuple):
+    """What is mixed with a network: an n-gram model, and its share in (0, 1)."""
+
+    counted: KneserNey
+    share: float
+
+
+def share_of(run: Path, corpora: tuple[str, ...] = (), member: str = "") -> float:
+    """The share that training has found; of a bank, that of a member, one of its ``corpora``. Raises
+    UserError for a run that has none."""
+    result = folder.read_result(run) or {"metrics": {}}
+    found = result["metrics"].get("valid_mixed_share")
+    if found is None:
+        raise UserError(
+            f"--mixed: {run} has no share of a Kneser-Ney model; train with --config.mix=True"
+        )
+    return found[corpora.index(member)] if isinstance(found, list) else found
 
 
 def share(first: np.ndarray, second: np.ndarray) -> float:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +11,11 @@ from zoo.data.text.line_parts import Piece, whole_lines
 from zoo.errors import UserError
 from zoo.generate import default_prompt
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
-from zoo.tasks.language_model import beside, dynamic, mixture, shades
+from zoo.tasks.language_model import dynamic, mixture, shades
 from zoo.tasks.language_model.dynamic import Settings
 from zoo.tasks.language_model.scoring import LONG, Reader
 
-__all__ = ["Part", "Settings", "Sums", "check", "score", "shades", "share", "symbol_rows"]
+__all__ = ["Part", "Settings", "Sums", "check", "score", "shades", "symbol_rows"]
 _SYMBOLS = 1 << 17  # of lines that wait to be read side by side, at most
 _BY_PARTS = ("characters", "bytes")  # others need whole lines: a part could end inside of a word
 
@@ -89,16 +88,6 @@ def check(task) -> None:
         )
 
 
-def share(run: Path, result: dict | None) -> float:
-    """The share of the Kneser-Ney model that a run has found. Raises UserError where it has none."""
-    share = (result or {"metrics": {}})["metrics"].get("valid_mixed_share")
-    if share is None:
-        raise UserError(
-            f"--mixed: {run} has no share of a Kneser-Ney model; train with --config.mix=True"
-        )
-    return share
-
-
 def score(
     task,
     params,
@@ -107,14 +96,14 @@ def score(
     whole: bool = False,
     member: str = "",
     settings: Settings | None = None,
-    share: float | None = None,
+    mixed: mixture.Mixed | None = None,
 ) -> Iterator[Part]:
     """The parts of a text with their nats, in its order.
 
     whole:    one text with line breaks; else lines that know nothing of each other, without them
     settings: of dynamic evaluation, which then goes beside the model, as does a Kneser-Ney model that goes
-              on counting; both need the training text of the run, as does
-    share:    that of a Kneser-Ney model in a mean of its probabilities and the model's
+              on counting; both need the training text of the run
+    mixed:    a Kneser-Ney model for a mean of its probabilities and the model's
     """
     params = task.of_member(params, member)
     if task.vocabulary.kind not in _BY_PARTS:
@@ -122,17 +111,16 @@ def score(
     parts = _whole(task, pieces) if whole else _lines(task, pieces)
     start = int(task.vocabulary.encode(default_prompt(task.vocabulary))[0])
     plain = Reader(task.model, params, start)
-    if settings is None and share is None:
+    if settings is None and mixed is None:
         yield from _plain(plain, parts)
         return
-    train, size = task.training_ids(member), task.vocabulary.size
     readers = []
     if settings is not None:
+        train, size = task.training_ids(member), task.vocabulary.size
         model = kneser_ney.fit(train, kneser_ney.best_order(train, size), size)
         readers.append(_Following(task, params, start, train, settings, model))
-    if share is not None:
-        model = kneser_ney.fit(train, beside.mixed_order(task.config), size)
-        readers.append(_Counting(model, start, share))
+    if mixed is not None:
+        readers.append(_Counting(mixed, start))
     for part, _ in parts:
         anew = part.first and not whole and part.line > 1
         nats = {"": plain.follow(part.ids, part.first)}
@@ -162,8 +150,8 @@ class _Following:
 class _Counting:
     """Reads by a Kneser-Ney model, by itself and with the model."""
 
-    def __init__(self, model, start, share):
-        self._model, self._start, self._share = model, start, share
+    def __init__(self, mixed, start):
+        self._model, self._share, self._start = *mixed, start
         self._past = np.array([start])
 
     def read(self, part, anew, own):

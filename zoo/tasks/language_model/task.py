@@ -34,8 +34,8 @@ from zoo.generate import default_prompt, further, generate_blocks
 from zoo.models import Ensemble, LanguageModel
 from zoo.models.softmax import chances, draw
 from zoo.models.stack import penalised
-from zoo.tasks import copies
-from zoo.tasks.language_model import beside, evaluation, large, names
+from zoo.tasks import copies, kneser_ney
+from zoo.tasks.language_model import beside, evaluation, large, mixed_text, mixture, names
 from zoo.tasks.language_model.config import check
 from zoo.tasks.protocol import Evaluation, Sum, Task, merged
 
@@ -366,7 +366,8 @@ class LanguageModelTask(Task):
         self, params, prompt: str = "", unseen: str = "error", member: str = "", **settings
     ) -> list[str]:
         """Continuations of a prompt, which goes the way of the training text (lower case where that
-        was); ``settings`` are those of ``zoo.generate.generate_blocks``.
+        was); ``settings`` are those of ``zoo.generate.generate_blocks``, and ``mixed``: None, or what the
+        method of that name gives, for a text of network and n-gram model together.
 
         unseen: "error", or "replace" to read what the model has not seen as the unknown symbol
         member: of a bank, the corpus whose model writes
@@ -437,9 +438,20 @@ class LanguageModelTask(Task):
         """Ids (num, length) that come after ids (N,)."""
         return np.concatenate(list(self._blocks(params, start, **settings)), axis=1)
 
-    def _blocks(self, params, start, **settings):
+    def _blocks(self, params, start, mixed=None, **settings):
         """The same in blocks, as they are drawn."""
-        return generate_blocks(self.model, params, self.vocabulary, start, **settings)
+        given = self.model, params, self.vocabulary, start
+        if mixed is not None:
+            return mixed_text.blocks(*given, mixed, **settings)
+        return generate_blocks(*given, **settings)
+
+    def mixed(self, run: Path, member: str = "") -> mixture.Mixed:
+        """The n-gram model of the training text, which is read again, that is mixed with the network of a
+        run, or with a member of its bank. Raises UserError where it was not trained with ``mix``."""
+        self.of_member({}, member)
+        share = mixture.share_of(run, self.corpora, member)
+        ids, order = self.training_ids(member), beside.mixed_order(self.config)
+        return mixture.Mixed(kneser_ney.fit(ids, order, self.vocabulary.size), share)
 
     def of_member(self, params, member: str = ""):
         """The parameters of the model of a corpus. Raises UserError for one that is not there."""
