@@ -15,6 +15,8 @@ import zoo
 from zoo import cli, sample, score
 from zoo.data.errors import DataError
 from zoo.data.text import line_parts
+from zoo.errors import UserError
+from zoo.runs import folder
 from zoo.runs.load import load
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
 from zoo.tasks.language_model import beside, dynamic, evaluation, mixture, scoring, shades
@@ -204,6 +206,15 @@ def test_what_is_drawn_together_follows_the_mean_of_both(run):
     assert task.generate(params, **alone, mixed=mixed._replace(share=0.0)) == task.generate(
         params, **alone
     )
+
+
+def test_a_member_of_a_bank_has_its_own_share(tmp_path, monkeypatch):
+    found = {"metrics": {"valid_mixed_share": [0.2, 0.4]}}
+    monkeypatch.setattr(folder, "read_result", lambda run: found)
+    assert mixture.share_of(tmp_path, ("a", "b"), "b") == 0.4
+    del found["metrics"]["valid_mixed_share"]
+    with pytest.raises(UserError, match="has no share of a Kneser-Ney model; train with"):
+        mixture.share_of(tmp_path)
 
 
 def test_a_text_of_both_goes_through_the_command_and_python(capsys, run):
