@@ -170,7 +170,7 @@ def test_a_mixture_is_the_mean_of_two_probabilities(run, order):
     task.config.unlock()
     task.config.kneser_ney = order
     pieces = line_parts.pieces(io.BytesIO(b"the cat\nsat on"), "text")
-    found = list(parts(task, params, pieces, mixed=task.mixed(run)))
+    found = list(parts(task, params, pieces, mixed=task.mixed(run, folder.read_result(run))))
     assert [len(part.ids) for part in found] == [7, 6]
     counted = kneser_ney.fit(ids, 10 if order == -1 else order, size)
     for part, line in zip(found, ("\nthe cat", "\nsat on"), strict=True):
@@ -183,7 +183,7 @@ def test_a_mixture_is_the_mean_of_two_probabilities(run, order):
 
 def test_what_is_drawn_together_follows_the_mean_of_both(run):
     model, params, task = load(run)
-    mixed = task.mixed(run)
+    mixed = task.mixed(run, folder.read_result(run))
     options = {"length": 70, "temperature": 0.0, "mixed": mixed}
     (text,) = task.generate(params, "the c", **options)
     ids = task.vocabulary.encode("the c" + text)
@@ -208,13 +208,12 @@ def test_what_is_drawn_together_follows_the_mean_of_both(run):
     )
 
 
-def test_a_member_of_a_bank_has_its_own_share(tmp_path, monkeypatch):
+def test_a_member_of_a_bank_has_its_own_share(tmp_path):
     found = {"metrics": {"valid_mixed_share": [0.2, 0.4]}}
-    monkeypatch.setattr(folder, "read_result", lambda run: found)
-    assert mixture.share_of(tmp_path, ("a", "b"), "b") == 0.4
+    assert mixture.share_of(tmp_path, found, ("a", "b"), "b") == 0.4
     del found["metrics"]["valid_mixed_share"]
     with pytest.raises(UserError, match="has no share of a Kneser-Ney model; train with"):
-        mixture.share_of(tmp_path)
+        mixture.share_of(tmp_path, found)
 
 
 def test_a_text_of_both_goes_through_the_command_and_python(capsys, run):

@@ -85,7 +85,7 @@ def main(argv):
         settings["top_k"] = most
     prompt = prompt or task.opening(values.seed)
     if values.mixed:
-        settings["mixed"] = task.mixed(run, values.member or "")
+        settings["mixed"] = task.mixed(run, folder.read_result(run), values.member or "")
     if values.num > 1:
         texts = task.generate(params, prompt, **settings)
         for i, text in enumerate(texts):

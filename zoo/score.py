@@ -87,7 +87,8 @@ def main(argv):
     scorer.check(task)
     options = {"whole": values.whole, "member": values.member or ""}
     options |= {"settings": scorer.Settings(**settings) if values.dynamic else None}
-    options |= {"mixed": task.mixed(run, options["member"]) if values.mixed else None}
+    given = run, folder.read_result(run), options["member"]
+    options |= {"mixed": task.mixed(*given) if values.mixed else None}
     return _score(values, scorer, task, params, options)
 
 

@@ -55,7 +55,7 @@ class Trained(_Pair):
         most = symbols.size - len(symbols.unknown_ids)
         settings["top_k"] = min(settings.get("top_k", 0), most)
         if settings.pop("mixed", False):
-            settings["mixed"] = self.task.mixed(self.run, settings.get("member", ""))
+            settings["mixed"] = self._mixed(settings.get("member", ""))
         texts = self.task.generate(self.params, prompt, **settings)
         return texts[0] if num is None else texts
 
@@ -83,7 +83,7 @@ class Trained(_Pair):
         pieces = line_parts.pieces(io.BytesIO(text.encode()), "text")
         options = {"whole": not lines, "member": member}
         options |= {"settings": scorer.Settings() if dynamic else None}
-        options |= {"mixed": self.task.mixed(self.run, member) if mixed else None}
+        options |= {"mixed": self._mixed(member) if mixed else None}
         rows, sums = [], scorer.Sums()
         for part in scorer.score(self.task, self.params, pieces, **options):
             sums.add(part, self.task.vocabulary.unknown_ids)
@@ -126,6 +126,9 @@ class Trained(_Pair):
         """The ids (N,) of a text, as the model reads them. Raises UserError where it reads no text."""
         self._must("tokens", "reads no text")
         return self.task.tokens(text)
+
+    def _mixed(self, member):
+        return self.task.mixed(self.run, folder.read_result(self.run), member)
 
     def _must(self, name, otherwise):
         if not hasattr(self.task, name):

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.errors import UserError
-from zoo.runs import folder
 from zoo.tasks.kneser_ney import KneserNey
 
 _HALVINGS = 40
@@ -19,11 +18,12 @@ class Mixed(NamedTuple):
     share: float
 
 
-def share_of(run: Path, corpora: tuple[str, ...] = (), member: str = "") -> float:
-    """The share that training has found; of a bank, that of a member, one of its ``corpora``. Raises
-    UserError for a run that has none."""
-    result = folder.read_result(run) or {"metrics": {}}
-    found = result["metrics"].get("valid_mixed_share")
+def share_of(
+    run: Path, result: dict | None, corpora: tuple[str, ...] = (), member: str = ""
+) -> float:
+    """The share that training has found, of the ``result`` of a run; of a bank, that of a member, one of
+    its ``corpora``. Raises UserError for a run that has none."""
+    found = (result or {"metrics": {}})["metrics"].get("valid_mixed_share")
     if found is None:
         raise UserError(
             f"--mixed: {run} has no share of a Kneser-Ney model; train with --config.mix=True"

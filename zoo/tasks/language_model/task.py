@@ -445,11 +445,11 @@ class LanguageModelTask(Task):
             return mixed_text.blocks(*given, mixed, **settings)
         return generate_blocks(*given, **settings)
 
-    def mixed(self, run: Path, member: str = "") -> mixture.Mixed:
+    def mixed(self, run: Path, result: dict | None, member: str = "") -> mixture.Mixed:
         """The n-gram model of the training text, which is read again, that is mixed with the network of a
-        run, or with a member of its bank. Raises UserError where it was not trained with ``mix``."""
+        run that has this result, or with a member of its bank. UserError for a run without ``mix``."""
         self.of_member({}, member)
-        share = mixture.share_of(run, self.corpora, member)
+        share = mixture.share_of(run, result, self.corpora, member)
         ids, order = self.training_ids(member), beside.mixed_order(self.config)
         return mixture.Mixed(kneser_ney.fit(ids, order, self.vocabulary.size), share)
 
