@@ -64,10 +64,10 @@ def generate(
 
     A symbol that must not be drawn gets logits of -inf in ``apply`` and in ``logits``.
     """
-    cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
+    how = cuts(temperature, top_k, top_p)
 
     def block(state, at):
-        return draw(apply, *state, key, at, jnp.minimum(length - at, BLOCK), *cuts)
+        return draw(apply, *state, key, at, jnp.minimum(length - at, BLOCK), *how)
 
     starts = jnp.arange(0, max(length, 1), BLOCK)
     _, tokens = lax.scan(block, (carry, logits), starts)
@@ -93,6 +93,13 @@ def draw(
     begun = carry, logits, jnp.zeros((BLOCK, B), jnp.int32)
     carry, logits, tokens = lax.fori_loop(0, count, one, begun)
     return (carry, logits), tokens.T
+
+
+def cuts(
+    temperature: Array | float = 1.0, top_k: Array | int = 0, top_p: Array | float = 1.0
+) -> tuple[Array, Array, Array]:
+    """What ``restrict`` takes, in the types that programs are compiled for."""
+    return jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
 
 
 def noise(key: Array, steps: Array, logits: Array) -> Array:
@@ -148,14 +155,14 @@ def generate_blocks(
     they are drawn, the first of one symbol. One program writes texts of every length; a prompt is read by
     one for each power of two."""
     unknown = jnp.asarray(vocabulary.unknown_ids, jnp.int32)
-    cuts = jnp.float32(temperature), jnp.int32(top_k), jnp.float32(top_p)
+    how = cuts(temperature, top_k, top_p)
     key = random.key(seed, "sample")
     table, state = begun(model, params, start, num, unknown)
     # The first symbol at once: people wait for it.
     counts = [1] * bool(length) + [min(BLOCK, length - at) for at in range(1, length, BLOCK)]
     held, at = None, 0
     for count in counts:
-        state, tokens = _drawn(model, params, table, state, unknown, key, at, count, *cuts)
+        state, tokens = _drawn(model, params, table, state, unknown, key, at, count, *how)
         at += count
         # The next block is on its way while this one is read.
         if held is not None:

@@ -3,6 +3,8 @@
 A model that has not learned more than counting has lost, and people should see it.
 """
 
+from functools import cache
+
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -41,8 +43,12 @@ def losses(
     best = kneser_ney.best_order(train, vocab) if chosen else order
     past = evaluation.past(tokens, split)
 
+    @cache
+    def fitted(order):
+        return kneser_ney.fit(train, order, vocab)
+
     def counted(order):
-        return -kneser_ney.log_p(kneser_ney.fit(train, order, vocab), past, tokens[split])
+        return -kneser_ney.log_p(fitted(order), past, tokens[split])
 
     if order:
         found["kneser_ney"] = float(np.mean(counted(best if order == CHOSEN else order)))
@@ -54,7 +60,7 @@ def losses(
         reader = dynamic.Reader(model, params, int(past[0]), train, dynamic.Settings())
         reader.follow(past[1:], True)
         found["dynamic"] = float(np.mean(reader.follow(tokens[split], False)))
-        counting = adaptive_kneser_ney.Reader(kneser_ney.fit(train, best, vocab), past)
+        counting = adaptive_kneser_ney.Reader(fitted(best), past)
         found["adaptive_kneser_ney"] = float(-np.mean(counting.log_p(tokens[split])))
     return found
 
