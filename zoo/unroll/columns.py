@@ -27,19 +27,19 @@ _BLOCK = 512
 class _Products(NamedTuple):
     """The products z of a step: what each matrix is multiplied by, and what they are to the gates.
 
-    operands: x, h -> a matrix (·, B) for each product
+    operands: x, h -> for each product the parts (·, B) of what its matrix is multiplied by
     shares:   x, z -> gx, gh
     """
 
-    operands: Callable[[Any, Array], tuple[Array, ...]]
+    operands: Callable[[Any, Array], tuple[tuple[Array, ...], ...]]
     shares: Callable[[Any, tuple[Array, ...]], tuple[Any, Array]]
 
 
 # The gates read gx + gh and neither of them alone: one product is enough.
-_SUM = _Products(lambda x, h: (jnp.concatenate([x, h]),), lambda x, z: (z[0], jnp.zeros_like(z[0])))
-_APART = _Products(lambda x, h: (x, h), lambda x, z: z)
+_SUM = _Products(lambda x, h: ((x, h),), lambda x, z: (z[0], jnp.zeros_like(z[0])))
+_APART = _Products(lambda x, h: ((x,), (h,)), lambda x, z: z)
 # gx was computed beforehand, and takes the place of x.
-_GIVEN = _Products(lambda x, h: (h,), lambda x, z: (x, z[0]))
+_GIVEN = _Products(lambda x, h: ((h,),), lambda x, z: (x, z[0]))
 
 
 def run(cell, reverse, params, xs, carry, mask, resets):
@@ -53,7 +53,7 @@ def run(cell, reverse, params, xs, carry, mask, resets):
     else:
         products, matrices, b = _APART, (params.w_x, w_h), params.b
     if b is not None:
-        xs, b = cast(xs, w_h.dtype), cast(b, dtype)
+        xs, b = cast((xs, b), dtype)
     xs, carry = jax.tree.map(_turn, (xs, carry))
     params = cast(params, dtype)  # from here on read by the gates alone
     last, ys = _loop(cell, products, reverse, params, matrices, b, xs, carry, mask, resets)
@@ -99,7 +99,7 @@ def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, re
     def one(carry, t):
         carry = restart(carry, at(resets, t), column=True)
         x = at(xs, t)
-        operands = products.operands(x, carry.h.astype(matrices[0].dtype))
+        operands = _joined(products.operands(*cast((x, carry.h), matrices[0].dtype)))
         z = [product(w, a, carry.h.dtype) for w, a in zip(matrices, operands, strict=True)]
         if b is not None:
             z[0] += b[:, None]
@@ -121,56 +121,55 @@ def _backward(cell, products, reverse, kept, cotangents):
     params, matrices, b, xs, mask, resets, (carries, zs) = kept
     # Where the outputs are not read, XLA would write these zeros anew in every block.
     d_last, d_ys = lax.optimization_barrier(cotangents)
-    (T, H, B), dtype = carries.h.shape, carries.h.dtype
+    (T, H, B), dtype, half = carries.h.shape, carries.h.dtype, matrices[0].dtype
     wide, gated = _wide(params, at(carries, 0)), partial(_gated, cell, products, params)
 
-    def step(t, j, d_carry, d_wide, dzs):
+    def step(t, j, d_carry, d_wide, pairs):
         carry, x = at(carries, t), at(xs, t)
 
         def gates(wide, carry, x, parts):
-            z = [jnp.concatenate(p) for p in parts]
-            return gated(wide, carry, x, z, at(mask, t))
+            return gated(wide, carry, x, _joined(parts), at(mask, t))
 
         _, vjp = jax.vjp(gates, wide, carry, x, [_parts(z, t, H) for z in zs])
         d_wide_t, d_carry, d_x, d_parts = vjp((d_carry, at(d_ys, t)))
-        dzs = [_put_parts(a, p, j) for a, p in zip(dzs, d_parts, strict=True)]
-        dz = at(dzs, j)
-        _, vjp = jax.vjp(products.operands, cast(x, dtype), carry.h)
-        d_operands = [
-            product(w, d.astype(w.dtype), dtype) for w, d in zip(matrices, dz, strict=True)
+        operands = products.operands(*cast((x, carry.h), half))
+        pairs = [
+            (_put_parts(os, o, j), _put_parts(dzs, d, j))
+            for (os, dzs), o, d in zip(pairs, operands, cast(d_parts, half), strict=True)
         ]
-        d_x_too, d_h = vjp(tuple(d_operands))
+        dz = [_bits(at(dzs, j), half) for _, dzs in pairs]
+        _, vjp = jax.vjp(lambda x, h: _joined(products.operands(x, h)), x, carry.h)
+        d_operands = [product(w, d, dtype) for w, d in zip(matrices, dz, strict=True)]
+        d_x_too, d_h = vjp(d_operands)
         # What is not read gets constant zeros here; XLA drops these additions.
-        d_x = jax.tree.map(lambda a, b: a + b.astype(a.dtype), d_x, d_x_too)
+        d_x = jax.tree.map(jnp.add, d_x, d_x_too)
         d_wide = jax.tree.map(jnp.add, d_wide, d_wide_t)
         d_carry = d_carry._replace(h=d_carry.h + d_h)
-        return restart(d_carry, at(resets, t), column=True), d_wide, d_x, dzs
+        return restart(d_carry, at(resets, t), column=True), d_wide, d_x, pairs
 
     def block(start, size, state):
-        """``size`` steps from ``start`` on; dz of all of them is in the cache when they become dW."""
+        """``size`` steps from ``start`` on; what dW is made of is in the cache when it is made."""
 
         def body(i, state):
-            d_carry, d_wide, d_xs, dzs = state
+            d_carry, d_wide, d_xs, pairs = state
             j = i if reverse else size - 1 - i
-            d_carry, d_wide, d_x, dzs = step(start + j, j, d_carry, d_wide, dzs)
-            return d_carry, d_wide, put(d_xs, d_x, start + j), dzs
+            d_carry, d_wide, d_x, pairs = step(start + j, j, d_carry, d_wide, pairs)
+            return d_carry, d_wide, put(d_xs, d_x, start + j), pairs
 
         *state, dw, db = state
-        *state, dzs = lax.fori_loop(0, size, body, tuple(state))
-        at_once = partial(lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
-        x, h = jax.tree.map(at_once, (xs, carries.h))
-        h = h.astype(matrices[0].dtype)
-        operands = jax.tree.map(_flat, jax.vmap(products.operands)(x, h))
-        dz = [_flat(a[:size]) for a in dzs]
+        *state, pairs = lax.fori_loop(0, size, body, tuple(state))
+        each = [_bits((_flat(o[:size]), _flat(d[:size])), half) for o, d in pairs]
+        last_axes = ((1,), (1,)), ((), ())
         dw = [
-            a + jnp.dot(o, d.T.astype(o.dtype), preferred_element_type=a.dtype)
-            for a, d, o in zip(dw, dz, operands, strict=True)
+            a + lax.dot_general(o, d, last_axes, preferred_element_type=a.dtype)
+            for a, (o, d) in zip(dw, each, strict=True)
         ]
         if b is not None:
-            # A product: XLA is slow at the sum over a last axis on a CPU.
-            ones = jnp.ones(size * B, dz[0].dtype)
-            db = db + jnp.dot(dz[0], ones, preferred_element_type=db.dtype)
-        return *state, dzs, dw, db
+            # A product: XLA is slow at the sum over a last axis on a CPU. With a single vector it would be
+            # made in float32.
+            dz, ones = each[0][1], jnp.ones((1 if half == dtype else 16, size * B), half)
+            db = db + jnp.dot(dz, ones.T, preferred_element_type=db.dtype)[:, 0]
+        return *state, pairs, dw, db
 
     size = min(T, max(1, _BLOCK // B))
     count, rest = divmod(T, size)
@@ -178,9 +177,9 @@ def _backward(cell, products, reverse, kept, cotangents):
     dw = [jnp.zeros(w.shape, exact) for w in matrices]
     db = () if b is None else jnp.zeros(b.shape, exact)
     # Not in the place of z: XLA may copy all of z at every step then, so that nothing is read too late.
-    dzs = [jnp.zeros((size, *z.shape[1:]), z.dtype) for z in zs]
+    pairs = [tuple(jnp.zeros((size, n, B), _kept_as(half)) for n in w.shape) for w in matrices]
     zeros = jax.tree.map(jnp.zeros_like, (wide, xs))
-    state = varying((d_last, *zeros, dzs, dw, db), like=(d_last, d_ys, kept))
+    state = varying((d_last, *zeros, pairs, dw, db), like=(d_last, d_ys, kept))
 
     def blocks(state):
         order = (lambda i: i) if reverse else (lambda i: count - 1 - i)
@@ -231,16 +230,33 @@ def _parts(z, t, H):
     return [lax.dynamic_slice(flat, (t, k * B), (1, H * B)).reshape(H, B) for k in range(0, G, H)]
 
 
-def _put_parts(z, parts, t):
-    """z (T, G, B) with the gates of step t replaced, one by one: put together first, they cost five
-    times as much."""
+def _put_parts(whole, parts, j):
+    """whole (K, ·, B) with step j replaced, part by part: put together first, they cost five times as
+    much."""
     first = 0
     for part in parts:
-        z = lax.dynamic_update_slice(z, part[None], (t, first, 0))
+        whole = lax.dynamic_update_slice(whole, _bits(part, whole.dtype)[None], (j, first, 0))
         first += len(part)
-    return z
+    return whole
+
+
+def _joined(each):
+    return [jnp.concatenate(parts) for parts in each]
 
 
 def _flat(a):
     """(K, F, B) -> (F, K B)."""
     return a.transpose(1, 0, 2).reshape(a.shape[1], -1)
+
+
+def _kept_as(dtype):
+    """The type that numbers of ``dtype`` are kept as where they are written step by step: on a CPU, XLA
+    would convert all of a bfloat16 array to float32 and back at each step."""
+    return jnp.dtype("uint16") if dtype.itemsize == 2 else dtype
+
+
+def _bits(tree, dtype):
+    """The same bits as another type, where it is another one."""
+    return jax.tree.map(
+        lambda a: a if a.dtype == dtype else lax.bitcast_convert_type(a, dtype), tree
+    )
