@@ -10,6 +10,7 @@ from reference import assert_trees_close, jit, problem
 
 from zoo.cells import step
 from zoo.cells.cell import cast
+from zoo.models import Classifier, Forecaster, LanguageModel, WindowModel
 from zoo.unroll import stack, unroll
 from zoo.unroll.layout import LAYOUTS
 
@@ -17,6 +18,9 @@ T, B, D, H = 50, 4, 8, 32
 NAMES = ["lstm", "gru", "rnn"]
 WAYS = [{"layout": name} for name in LAYOUTS] + [{"gradient": g} for g in ("segments", "plain")]
 HALF = jnp.bfloat16
+# As many sequences as the time loop has in columns on a CPU.
+TOKENS = jnp.arange(96).reshape(8, 12) % 5
+LENGTHS = jnp.array([12, 5, 1, 7, 12, 12, 3, 2])
 
 
 def loss(cell, params, xs, carry, **options):
@@ -102,3 +106,35 @@ def test_master_weights_in_float32_get_float32_gradients():
     grads = jit(jax.grad(lambda p: unroll(cell, cast(p, HALF), xs)[1].sum()))(params)
     assert {a.dtype for a in grads} == {jnp.dtype("float32")}
     assert error(grads, jit(jax.grad(lambda p: unroll(cell, p, xs)[1].sum()))(params)) < 0.03
+
+
+MODELS = {
+    "language": (LanguageModel(5, 8, 16, layers=2, precision="bfloat16"), (TOKENS,)),
+    "window": (WindowModel(5, 0, 16, layers=2, precision="bfloat16"), (TOKENS,)),
+    "classifier": (Classifier(5, 3, 8, 16, layers=2, precision="bfloat16"), (TOKENS, LENGTHS)),
+    "forecaster": (
+        Forecaster(2, 12, 2, 16, layers=2, precision="bfloat16"),
+        (jnp.linspace(0, 1, 96).reshape(8, 12), jnp.zeros((8, 14, 0)), jnp.zeros(8, jnp.int32)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_multiplies_in_bfloat16_in_the_layers_of_a_training_step_only(name):
+    mixed, inputs = MODELS[name]
+    exact = mixed.clone(precision="float32")
+    params = jit(mixed.init)(jax.random.key(0), *inputs)
+    assert {a.dtype for a in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+
+    def gradient(model, params):
+        def loss(params):
+            outputs = model.apply(params, *inputs, train=True, rngs={"dropout": jax.random.key(1)})
+            return sum((a**2).mean() for a in jax.tree.leaves(outputs))
+
+        return jax.grad(loss)(params)
+
+    program = jit(partial(gradient, mixed)).lower(params).as_text()
+    assert program.count("xbf16>, tensor") >= 6  # of each layer: forward, back, and of its weights
+    assert error(*(jit(partial(gradient, m))(params) for m in (mixed, exact))) < 0.03
+    evaluated = [jit(m.apply)(params, *inputs) for m in (mixed, exact)]
+    assert_trees_close(*evaluated, rtol=0)

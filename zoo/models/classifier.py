@@ -35,6 +35,8 @@ class Classifier(stacked.Stacked, nn.Module):
     weight_drop:   DropConnect on the recurrent matrices (Merity et al. 2018)
     activation, temporal: weights of the mean square of the last layer's output, and of its change from
                    step to step, among the "penalties" of a training step (Merity et al. 2017)
+    precision:     "bfloat16" for products of that type in the layers of a training step (Micikevicius et
+                   al. 2018); parameters, sums and all else stay as they are
     reads:         whether it has what ``language`` needs to foretell symbols
     """
 
@@ -53,6 +55,7 @@ class Classifier(stacked.Stacked, nn.Module):
     weight_drop: float = 0.0
     activation: float = 0.0
     temporal: float = 0.0
+    precision: str = "float32"
     reads: bool = False
 
     def setup(self):
@@ -174,10 +177,11 @@ class Classifier(stacked.Stacked, nn.Module):
         return pooled, weights
 
     def _dropped(self, key):
-        """The layers, with weight drop on each matrix by a key of its own."""
+        """The layers of a training step, with weight drop on each matrix by a key of its own."""
 
         def one(number, params):
-            return stacked.weight_drop(jax.random.fold_in(key, number), params, self.weight_drop)
+            key_of_it = jax.random.fold_in(key, number)
+            return self._in_training(stacked.weight_drop(key_of_it, params, self.weight_drop))
 
         if not self.bidirectional:
             return [one(i, params) for i, params in enumerate(self.stack)]

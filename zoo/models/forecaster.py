@@ -31,6 +31,8 @@ class Forecaster(stacked.Stacked, nn.Module):
     weight_drop: DropConnect on each layer's recurrent matrix (Merity et al. 2018)
     activation, temporal: weights of the mean square of the last layer's output, and of its change from
                  step to step, among the "penalties" of a training step (Merity et al. 2017)
+    precision:   "bfloat16" for products of that type in the layers of a training step (Micikevicius et al.
+                 2018); parameters, sums and all else stay as they are
     """
 
     horizon: int
@@ -49,6 +51,7 @@ class Forecaster(stacked.Stacked, nn.Module):
     weight_drop: float = 0.0
     activation: float = 0.0
     temporal: float = 0.0
+    precision: str = "float32"
 
     def setup(self):
         self.stack = self._layers()
@@ -93,6 +96,8 @@ class Forecaster(stacked.Stacked, nn.Module):
                 stacked.weight_drop(k, p, self.weight_drop)
                 for k, p in zip(keys, layers, strict=True)
             ]
+        if train:
+            layers = self._in_training(layers)
         carry, ys = stack(self._cell, layers, xs, carry, dropout=self.dropout, key=key)
         if train:
             stacked.penalise(self, ys, ys)

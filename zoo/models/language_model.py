@@ -36,6 +36,8 @@ class LanguageModel(stacked.Stacked, nn.Module):
     activation:  weight of the mean square of the last layer's output after dropout, and
     temporal:    of the mean square of its change from step to step, among the "penalties" of a training
                  step (Merity et al. 2017)
+    precision:   "bfloat16" for products of that type in the layers of a training step (Micikevicius et al.
+                 2018); parameters, sums and all else stay as they are
     cutoffs:     the words, by their frequency, at which the tails of an adaptive softmax begin
                  (Grave et al. 2017); () for a softmax over all at once
     tie:         softmax with the embedding's weights (Press & Wolf 2017); the last layer then has E units
@@ -58,6 +60,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
     embed_drop: float = 0.0
     activation: float = 0.0
     temporal: float = 0.0
+    precision: str = "float32"
     cutoffs: tuple[int, ...] = ()
 
     def setup(self):
@@ -173,10 +176,12 @@ class LanguageModel(stacked.Stacked, nn.Module):
         if train:
             key = self.make_rng("dropout")
             keys = [jax.random.fold_in(key, i) for i in range(len(layers))]
-            layers = [
-                stacked.weight_drop(k, params, self.weight_drop)
-                for k, params in zip(keys, layers, strict=True)
-            ]
+            layers = self._in_training(
+                [
+                    stacked.weight_drop(k, params, self.weight_drop)
+                    for k, params in zip(keys, layers, strict=True)
+                ]
+            )
             if self.embed_drop:
                 kept = random.keep(
                     jax.random.fold_in(key, _SYMBOLS), self.embed_drop, (self.vocab,)

@@ -10,10 +10,13 @@ import jax.numpy as jnp
 from zoo import random
 from zoo.cells import CELLS, Carry
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 class Stacked:
     """A module over a stack of layers: ``cell``, the name of one in CELLS, is the module's own, and so is
-    ``_sizes()``, the inputs of the first layer and the units of each, or ``_pairs()``, both of each."""
+    ``_sizes()``, the inputs of the first layer and the units of each, or ``_pairs()``, both of each, and
+    ``precision``, one of PRECISIONS."""
 
     @nn.nowrap
     def carry(self, batch: int) -> tuple[Carry, ...]:
@@ -31,6 +34,11 @@ class Stacked:
         return list(pairwise(self._sizes()))
 
     @nn.nowrap
+    def _in_training(self, layers):
+        """The parameters of the layers in the type that a training step multiplies in."""
+        return with_matrices_in(jnp.bfloat16, layers) if self.precision == "bfloat16" else layers
+
+    @nn.nowrap
     def _layers(self, name="layer"):
         """The parameters of the layers, by the names NAME_0, NAME_1, …"""
         return [
@@ -43,6 +51,11 @@ class Stacked:
 def _shapes(kind, d, h):
     """The parameters of a cell as shapes: to trace its initial values takes milliseconds."""
     return jax.eval_shape(lambda: kind().init(jax.random.key(0), d, h))
+
+
+def with_matrices_in(dtype, layers):
+    """Parameters of layers with the matrices in a type, so that products are made in it; vectors stay."""
+    return jax.tree.map(lambda a: a.astype(dtype) if a.ndim > 1 else a, layers)
 
 
 def weight_drop(key, params, rate):

@@ -23,6 +23,8 @@ class WindowModel(stacked.Stacked, nn.Module):
     bidirectional: whether each layer reads the window from both ends
     dropout:       locked dropout between layers
     dropout_out:   dropout on what the softmax reads: the last step of each direction
+    precision:     "bfloat16" for products of that type in the layers of a training step (Micikevicius et
+                   al. 2018); parameters, sums and all else stay as they are
     """
 
     vocab: int
@@ -33,6 +35,7 @@ class WindowModel(stacked.Stacked, nn.Module):
     bidirectional: bool = False
     dropout: float = 0.0
     dropout_out: float = 0.0
+    precision: str = "float32"
 
     def setup(self):
         if self.embed:
@@ -57,7 +60,8 @@ class WindowModel(stacked.Stacked, nn.Module):
         between = None if key is None else jax.random.fold_in(key, _BETWEEN)
         options = {"dropout": self.dropout, "key": between}
         options["layer"] = bidirectional if self.bidirectional else unroll
-        carry, ys = stack(self._cell, self.stack, xs, **options)
+        layers = self._in_training(self.stack) if train else self.stack
+        carry, ys = stack(self._cell, layers, xs, **options)
         if not every:
             ends = carry[-1] if self.bidirectional else carry[-1:]
             ys = jnp.concatenate([end.h for end in ends], axis=-1)[None]

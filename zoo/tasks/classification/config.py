@@ -58,6 +58,7 @@ def defaults() -> ConfigDict:
         "weight_drop": 0.0,  # of the recurrent weights
         "activation": 0.0,  # weight of a penalty on large outputs
         "temporal": 0.0,  # weight of a penalty on outputs that change
+        "precision": "float32",  # of the products of a training step: float32 or bfloat16
         "class_embed": 32,  # of the generative model: numbers that each class is known by
     }
     # discriminative: P(class | text), by a Classifier. generative: P(text | class) P(class), by a
@@ -89,6 +90,7 @@ def check(config: ConfigDict) -> None:
     from zoo.data.text.labelled_sets import SETS
     from zoo.data.text.tokenizers import KINDS
     from zoo.models.classifier import POOLS
+    from zoo.models.stack import PRECISIONS
 
     if not config.data.path:
         choose(config, "data.name", SETS)
@@ -100,6 +102,7 @@ def check(config: ConfigDict) -> None:
     choose(config, "data.split", ("stratified", "position"))
     choose(config, "objective", ("discriminative", "generative", "mixture"))
     choose(config, "model.cell", CELLS)
+    choose(config, "model.precision", PRECISIONS)
     choose(config, "model.pool", POOLS)
     for key in ("best.metric", "target.metric"):
         choose(config, key, ("valid_loss", "valid_accuracy", "valid_macro_f1", ""))

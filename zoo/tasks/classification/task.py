@@ -37,7 +37,7 @@ _WORD_DROP = 4000  # what its key is drawn from the dropout key for
 _CROP = 4001  # the same, from the data key
 _GENERATIVE = (
     *("cell", "embed", "hidden", "layers", "dropout", "dropout_in", "dropout_out", "weight_drop"),
-    "class_embed",
+    *("class_embed", "precision"),
 )  # keys of the model that a generative one has too
 
 

@@ -77,6 +77,7 @@ def defaults() -> ConfigDict:
         "weight_drop": 0.0,  # of the recurrent weights
         "activation": 0.0,  # weight of a penalty on large outputs
         "temporal": 0.0,  # weight of a penalty on outputs that change
+        "precision": "float32",  # of the products of a training step: float32 or bfloat16
     }
     c.ensemble = {
         "members": 1,  # networks whose forecasts are joined
@@ -110,10 +111,12 @@ def kinds(config: ConfigDict) -> int:
 def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
     from zoo.cells import CELLS  # not for --help
+    from zoo.models.stack import PRECISIONS
     from zoo.tasks.forecasting.losses import ERRORS
 
     c = config
     choose(c, "model.cell", CELLS)
+    choose(c, "model.precision", PRECISIONS)
     choose(c, "loss", ERRORS)
     choose(c, "model.center", ("none", "last"))
     choose(c, "data.transform", ("none", "log"))

@@ -62,6 +62,7 @@ def defaults() -> ConfigDict:
         "dropout_out": 0.0,  # of the last layer
         "weight_drop": 0.0,  # of the recurrent weights
         "embed_drop": 0.0,  # of whole characters
+        "precision": "float32",  # of the products of a training step: float32 or bfloat16
         "shared": False,  # one model for all languages, told which by class_embed numbers
         "class_embed": 8,  # numbers that each language is known by
     }
@@ -81,9 +82,11 @@ def defaults() -> ConfigDict:
 def check(config: ConfigDict) -> None:
     """Raises UserError for a key out of range."""
     from zoo.cells import CELLS  # not for --help
+    from zoo.models.stack import PRECISIONS
 
     c = config
     choose(c, "model.cell", CELLS)
+    choose(c, "model.precision", PRECISIONS)
     choose(c, "data.ends", ("none", "spaces"))
     choose(c, "data.starts", ("anywhere", "spaces"))
     choose(c, "baselines", ("none", "ngrams"))

@@ -65,6 +65,7 @@ def defaults() -> ConfigDict:
         "embed_drop": 0.0,  # of whole symbols
         "activation": 0.0,  # weight of a penalty on large outputs
         "temporal": 0.0,  # weight of a penalty on outputs that change
+        "precision": "float32",  # of the products of a training step: float32 or bfloat16
         "tie": False,  # the output has the weights of the embedding
         "cutoffs": (),  # words at which the tails of an adaptive softmax begin; () for none
         "bidirectional": False,  # of prefixes and windows
@@ -84,8 +85,10 @@ def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
     from zoo.cells import CELLS  # not for --help
     from zoo.data.text.tokenizers import KINDS
+    from zoo.models.stack import PRECISIONS
 
     choose(config, "model.cell", CELLS)
+    choose(config, "model.precision", PRECISIONS)
     choose(config, "data.batches", ("lanes", "chunks", "prefixes", "windows"))
     choose(config, "data.targets", ("last", "all"))
     choose(config, "data.symbols", KINDS)

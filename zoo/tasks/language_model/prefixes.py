@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from ml_collections import ConfigDict
 
 from zoo import random
 from zoo.data import batches
@@ -43,6 +44,12 @@ def prefixes(ids: np.ndarray, line_break: int) -> Prefixes:
     return Prefixes(*(a.astype(np.int32) for a in (tokens, first[following], following)))
 
 
+def model_of(config: ConfigDict, vocab: int) -> WindowModel:
+    """The model of prefixes or windows of a config, for ``vocab`` symbols."""
+    names = ("embed", "hidden", "layers", "cell", "bidirectional", "dropout", "dropout_out")
+    return WindowModel(vocab, **{name: config.model[name] for name in (*names, "precision")})
+
+
 class PrefixTask(LanguageModelTask):
     """The Task over a WindowModel; a training step reads prefixes that are drawn from all lines."""
 
@@ -51,9 +58,7 @@ class PrefixTask(LanguageModelTask):
     @cached_property
     def model(self) -> WindowModel:
         """The Flax module."""
-        m = self.config.model
-        names = ("embed", "hidden", "layers", "cell", "bidirectional", "dropout", "dropout_out")
-        return WindowModel(vocab=self.vocabulary.size, **{name: m[name] for name in names})
+        return model_of(self.config, self.vocabulary.size)
 
     @cached_property
     def _rows(self):

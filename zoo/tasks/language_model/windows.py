@@ -17,7 +17,7 @@ from zoo import random
 from zoo.data import batches
 from zoo.data.files import write_bytes
 from zoo.models import WindowModel, cross_entropy
-from zoo.tasks.language_model.prefixes import written
+from zoo.tasks.language_model.prefixes import model_of, written
 from zoo.tasks.language_model.task import LanguageModelTask
 from zoo.tasks.protocol import Evaluation, Sum
 
@@ -42,9 +42,7 @@ class WindowTask(LanguageModelTask):
     @cached_property
     def model(self) -> WindowModel:
         """The Flax module."""
-        m = self.config.model
-        names = ("embed", "hidden", "layers", "cell", "bidirectional", "dropout", "dropout_out")
-        return WindowModel(vocab=self._symbols, **{name: m[name] for name in names})
+        return model_of(self.config, self._symbols)
 
     @cached_property
     def openings(self) -> list[str]:
