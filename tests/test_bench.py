@@ -192,7 +192,13 @@ def test_scoring_beside_writing(capsys):
     sizes = ["--hidden=4", "--characters=3000", "--rounds=1"]
     assert cli.run(command.main, ["bench", "score", *sizes]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line[:2] == "| "]
-    assert [row[0] for row in rows[2:]] == ["| lines", "| products", "| whole", "| write"]
+    assert [row[0] for row in rows[2:]] == [
+        "| lines",
+        "| bfloat16",
+        "| products",
+        "| whole",
+        "| write",
+    ]
     assert rows[-1][2] == "1.00 |"
 
 

@@ -16,6 +16,7 @@ from zoo import cli, sample, score
 from zoo.data.errors import DataError
 from zoo.data.text import line_parts
 from zoo.errors import UserError
+from zoo.models.stack import read_in
 from zoo.runs import folder
 from zoo.runs.load import load
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
@@ -98,6 +99,17 @@ def test_long_lines_are_read_in_parts_to_the_same_sums(capsys, run, monkeypatch)
     for a, b in zip(want, got, strict=True):
         for one, other in zip(a, b, strict=True):
             assert one == pytest.approx(other, rel=1e-5)
+
+
+def test_products_in_bfloat16_change_means_little_and_of_the_params_the_layers_alone(capsys, run):
+    exact, half = (rows(capsys, run, TEXT, f"--precision={p}") for p in ("float32", "bfloat16"))
+    pairs = [(a["nats"], b["nats"]) for a, b in zip(exact, half, strict=True) if a["tokens"]]
+    np.testing.assert_allclose(*zip(*pairs, strict=True), rtol=0.01)
+    assert exact != half
+    params = read_in(jnp.bfloat16, load(run)[1])["params"]
+    matrices = jax.tree.leaves_with_path(params)
+    assert {a.dtype.name for path, a in matrices if "layer" not in str(path)} == {"float32"}
+    assert params["layer_0"].w_h.dtype == "bfloat16" and params["layer_0"].b.dtype == "float32"
 
 
 def test_each_symbol_has_its_probability(capsys, run):

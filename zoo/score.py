@@ -21,6 +21,9 @@ the model's: kneser_ney_ and mixed_. The share is what training has found (with 
 on for a text of your own).
 
 --per_token writes a row for each symbol, with its probability, before the row of its line.
+
+--precision=bfloat16 multiplies in the layers in that type: several times as fast on CPUs and GPUs that have
+such products. Means then differ in the fourth decimal.
 """
 
 if __name__ == "__main__":  # first of all: what is imported below takes seconds
@@ -63,6 +66,9 @@ def main(argv):
     flags.DEFINE_boolean(
         "mixed", False, "together with a Kneser-Ney model of the training text, too", **define
     )
+    flags.DEFINE_enum(
+        "precision", "float32", ["float32", "bfloat16"], "of the products of the network", **define
+    )
     flags.DEFINE_boolean("per_token", False, "a row for each symbol, too", **define)
     flags.DEFINE_string("picture", None, "PNG file to write: the text shaded by surprise", **define)
     flags.DEFINE_string("member", None, "of a run of several corpora, the one whose model reads",
@@ -89,6 +95,7 @@ def main(argv):
     options |= {"settings": scorer.Settings(**settings) if values.dynamic else None}
     given = run, folder.read_result(run), options["member"]
     options |= {"mixed": task.mixed(*given) if values.mixed else None}
+    options |= {"precision": values.precision}
     return _score(values, scorer, task, params, options)
 
 

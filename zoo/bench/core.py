@@ -6,6 +6,7 @@ python -m zoo.bench core --shapes=256,128,100,256 --contestants=ours,torch --out
 python -m zoo.bench core --curve=length                    cost of a step, T from 10 to 10,000
 python -m zoo.bench core --curve=batch                     cost of a row, B from 1 to 512
 python -m zoo.bench core --memory                          memory of a gradient over 1,000 steps
+python -m zoo.bench core --half                            products in bfloat16, ours and PyTorch's
 
 Each contestant has a process of its own, and all take turns. Before a shape is timed, outputs and
 gradients of each are held against NumPy in float64. "forward" keeps nothing for a gradient; "both" is the
@@ -50,8 +51,10 @@ CURVES = {
 LONG = (256, 64, 1000, 256)
 TOLERANCE = 1e-4  # of the largest value of an array
 _LARGE = 4e10  # operations; longer sequences are checked at fewer steps
+TOLERANCE_HALF = 0.05  # the same with products in bfloat16
 
-_ALL = [name for name in LAYERS if name != "segments"]
+_HALF = ["half", "ours", "torch-half", "torch"]
+_ALL = [name for name in LAYERS if name not in ("segments", "half", "torch-half")]
 _FEW = ["ours", "plain", "torch"]
 
 
@@ -70,6 +73,7 @@ def define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_enum("curve", None, list(CURVES), "cost by T, or by B", **define)
     flags.DEFINE_bool("memory", False, "memory and time of a long gradient", **define)
+    flags.DEFINE_bool("half", False, "products in bfloat16 beside those in float32", **define)
     flags.DEFINE_string("plot", None, "PNG file to write", **define)
 
 
@@ -79,13 +83,15 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         raise UserError(f"--rounds={turns}: must be at least 1")
     if values.quick + (values.shapes is not None) + (values.curve is not None) + values.memory > 1:
         raise UserError("give one of --quick, --shapes, --curve and --memory")
+    if values.half and (values.curve is not None or values.memory):
+        raise UserError("--half: not with --curve or --memory")
     names = _ALL
     if values.curve is not None:
         shapes, names = CURVES[values.curve], _FEW
     elif values.memory:
         shapes, names = [LONG], ["ours", "plain", "segments", "torch"]
     else:
-        shapes = QUICK if values.quick else SHAPES
+        shapes, names = QUICK if values.quick else SHAPES, _HALF if values.half else _ALL
     if values.shapes is not None:
         shapes = parse_shapes(values.shapes)
     chosen = contest.choose(values.contestants or names, LAYERS)
@@ -97,6 +103,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         records = [_shape(held, Shape(*s), turns, values.memory) for s in shapes]
     # Of parts of the table an entry of its own, so that they do not take its place.
     part = f" --curve={values.curve}" if values.curve else " --memory" if values.memory else ""
+    part = " --half" if values.half else part
     result = {
         "bench": "core",
         "part": part,
@@ -154,7 +161,7 @@ def _shape(held: Contest, shape: Shape, turns: int, memory: bool) -> dict:
     after = _speeds(held, shape)
     # Other work on the machine can only make it look slower than it is.
     record["speeds"] = {name: max(before.get(name, 0), speed) for name, speed in after.items()}
-    if after:
+    if after and not _is_half(next(iter(held.contestants.values()))):  # it is that of float32
         record["floor"] = {mode: floor(shape, mode, record["speeds"]) for mode in MODES}
     record["load"] = held.load()
     return record
@@ -179,11 +186,16 @@ def _check(held, shape, work):
                 continue
             worst = max(off, key=off.get)
             errors[name] = float(f"{off[worst]:.2g}")
-            if off[worst] > TOLERANCE:
+            limit = TOLERANCE_HALF if _is_half(held.contestants[name]) else TOLERANCE
+            if off[worst] > limit:
                 held.out(name, f"computes something else: {worst} is off by {off[worst]:.1e}")
     if short != shape:
         held.begin(work, {"shape": list(shape)}, names=list(held.alive))
     return errors
+
+
+def _is_half(contestant):
+    return contestant.options.get("precision") == "bfloat16"
 
 
 def _speeds(held, shape):

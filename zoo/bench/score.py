@@ -3,6 +3,7 @@
 python -m zoo.bench score
 
 lines:     a text of a million characters in lines of about 60, which are read side by side (``zoo.score``)
+bfloat16:  the same with products of that type (``zoo.score --precision=bfloat16``)
 products:  of so many characters side by side the product with the recurrent weights, and nothing else: no
            way of scoring lines can be faster
 whole:     the first tenth of the text, one character after the other (``zoo.score --whole``)
@@ -25,6 +26,7 @@ from zoo.bench.samplers import EMBED, VOCAB, text
 from zoo.data.text.vocabulary import Vocabulary
 from zoo.generate import generate_blocks
 from zoo.models import LanguageModel
+from zoo.models.stack import read_in
 from zoo.tasks.language_model.scoring import LANES, Reader
 
 _LINE = 60  # characters, on the mean
@@ -48,9 +50,10 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     ends = np.cumsum(rng.integers(1, 2 * _LINE, 2 * count // _LINE))
     lines = np.split(ids, ends[ends < count])
     reader, written = Reader(model, params, 1), max(count // 50, 64)
+    half = Reader(model, read_in(jnp.bfloat16, params), 1)
     vocabulary = Vocabulary.from_text(text(VOCAB))
 
-    def by_lines():
+    def by_lines(reader):
         for at in range(0, len(lines), _TOGETHER):
             reader.lines(lines[at : at + _TOGETHER])
 
@@ -58,7 +61,8 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         list(generate_blocks(model, params, vocabulary, ids[:1], written))
 
     runs = {
-        "lines": (by_lines, count),
+        "lines": (lambda: by_lines(reader), count),
+        "bfloat16": (lambda: by_lines(half), count),
         "products": (lambda: _products(params, _SIDE_BY_SIDE, count).block_until_ready(), count),
         "whole": (lambda: reader.follow(ids[: count // 10], True), count // 10),
         "write": (write, written),

@@ -1,5 +1,6 @@
 """What all modules share: the parameters and zero carry of a stack of layers, and weight drop."""
 
+import re
 from functools import lru_cache
 from itertools import pairwise
 
@@ -56,6 +57,17 @@ def _shapes(kind, d, h):
 def with_matrices_in(dtype, layers):
     """Parameters of layers with the matrices in a type, so that products are made in it; vectors stay."""
     return jax.tree.map(lambda a: a.astype(dtype) if a.ndim > 1 else a, layers)
+
+
+def read_in(dtype, params):
+    """The params of a model, or of an ensemble, with the matrices of its layers in a type."""
+
+    def one(path, a):
+        names = [getattr(key, "key", "") for key in path]
+        of_layer = any(re.fullmatch(r"(layer|backward)_\d+", name) for name in names)
+        return with_matrices_in(dtype, a) if of_layer else a
+
+    return jax.tree_util.tree_map_with_path(one, params)
 
 
 def weight_drop(key, params, rate):

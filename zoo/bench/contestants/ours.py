@@ -4,13 +4,15 @@ import jax.numpy as jnp
 
 from zoo.bench.contestants.in_jax import runs
 from zoo.cells.lstm import LSTMParams, lstm
+from zoo.models.stack import with_matrices_in
 from zoo.unroll import unroll
 
 
-def prepare(shape, gradient="custom"):
+def prepare(shape, gradient="custom", precision="float32"):
     cell = lstm()
 
     def layer(params, xs):
+        params = with_matrices_in(jnp.dtype(precision), params)
         return unroll(cell, params, xs, gradient=gradient)[1]
 
     def weights(p):

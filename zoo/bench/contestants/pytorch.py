@@ -1,4 +1,4 @@
-"""PyTorch: nn.LSTM, whose two biases are one of ours and zeros."""
+"""PyTorch: nn.LSTM, whose two biases are one of ours and zeros; bfloat16 by its autocast."""
 
 import os
 
@@ -8,7 +8,7 @@ from zoo.bench import problem
 from zoo.bench.worker import Run
 
 
-def prepare(shape):
+def prepare(shape, precision="float32"):
     torch.set_num_threads(os.cpu_count())
     p = problem.make(problem.Shape(*shape))
     lstm = torch.nn.LSTM(shape[3], shape[0])
@@ -21,12 +21,16 @@ def prepare(shape):
     leaf = xs.clone().requires_grad_()
     weights = (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0)
 
+    def outputs(xs):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            return lstm(xs)[0].float()
+
     def forward():
         with torch.inference_mode():
-            return lstm(xs)[0]
+            return outputs(xs)
 
     def both():
-        loss = (lstm(leaf)[0] * gs).sum()
+        loss = (outputs(leaf) * gs).sum()
         return torch.autograd.grad(loss, (*weights, leaf))
 
     def arrays(out):

@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from zoo.data.text import corpus
 from zoo.data.text.line_parts import Piece, whole_lines
 from zoo.errors import UserError
 from zoo.generate import default_prompt
+from zoo.models.stack import read_in
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
 from zoo.tasks.language_model import dynamic, mixture, shades
 from zoo.tasks.language_model.dynamic import Settings
@@ -97,6 +99,7 @@ def score(
     member: str = "",
     settings: Settings | None = None,
     mixed: mixture.Mixed | None = None,
+    precision: str = "float32",
 ) -> Iterator[Part]:
     """The parts of a text with their nats, in its order.
 
@@ -104,13 +107,15 @@ def score(
     settings: of dynamic evaluation, which then goes beside the model, as does a Kneser-Ney model that goes
               on counting; both need the training text of the run
     mixed:    a Kneser-Ney model for a mean of its probabilities and the model's
+    precision: "bfloat16" for products of that type in the layers of the model that does not change
     """
     params = task.of_member(params, member)
     if task.vocabulary.kind not in _BY_PARTS:
         pieces = whole_lines(pieces)
     parts = _whole(task, pieces) if whole else _lines(task, pieces)
     start = int(task.vocabulary.encode(default_prompt(task.vocabulary))[0])
-    plain = Reader(task.model, params, start)
+    reads = params if precision == "float32" else read_in(jnp.dtype(precision), params)
+    plain = Reader(task.model, reads, start)
     if settings is None and mixed is None:
         yield from _plain(plain, parts)
         return
