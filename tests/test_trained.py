@@ -56,6 +56,10 @@ def test_a_language_model_writes_and_scores_as_the_commands_do(runs, capsys, tmp
         assert trained.score(TEXT, lines=by_line) == (said if by_line else said[0])
     with pytest.raises(UserError, match="no share of a Kneser-Ney model"):
         trained.score(TEXT, mixed=True)
+    exact, half = (trained.score(TEXT, precision=p)["nats"] for p in ("float32", "bfloat16"))
+    assert half != exact and half == pytest.approx(exact, rel=0.01)
+    with pytest.raises(UserError, match="precision=half: must be one of float32, bfloat16"):
+        trained.score(TEXT, precision="half")
     for method in (trained.forecast, lambda: trained.predict(["the"])):
         with pytest.raises(UserError, match="a run of the task 'language_model'"):
             method()

@@ -11,7 +11,7 @@ from zoo.data.text import corpus
 from zoo.data.text.line_parts import Piece, whole_lines
 from zoo.errors import UserError
 from zoo.generate import default_prompt
-from zoo.models.stack import read_in
+from zoo.models.stack import PRECISIONS, read_in
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
 from zoo.tasks.language_model import dynamic, mixture, shades
 from zoo.tasks.language_model.dynamic import Settings
@@ -114,6 +114,8 @@ def score(
         pieces = whole_lines(pieces)
     parts = _whole(task, pieces) if whole else _lines(task, pieces)
     start = int(task.vocabulary.encode(default_prompt(task.vocabulary))[0])
+    if precision not in PRECISIONS:
+        raise UserError(f"precision={precision}: must be one of {', '.join(PRECISIONS)}")
     reads = params if precision == "float32" else read_in(jnp.dtype(precision), params)
     plain = Reader(task.model, reads, start)
     if settings is None and mixed is None:
