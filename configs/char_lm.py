@@ -28,6 +28,7 @@ VARIANTS = (
     "christmas_carol",
     "nottingham",
     "shakespeare",
+    "shakespeare_bfloat16",
     "shakespeare_best",
     "shakespeare_gpu",
     "shakespeare_source",
@@ -79,7 +80,7 @@ def get_config(variant="docs"):
         c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 64, 16.0, 1.0
         c.model.update({"hidden": 384, "dropout_in": 0.1, "dropout_out": 0.4, "weight_drop": 0.2})
         c.optimizer.update({"learning_rate": 5e-3, "warmup_steps": 50})
-    elif variant in ("shakespeare", "shakespeare_best", "shakespeare_gpu"):
+    elif variant.startswith("shakespeare") and variant != "shakespeare_source":
         c.about, c.data.name = "tiny Shakespeare", "shakespeare"
         nano = 1.4697, "nanoGPT, 10.65 million parameters, 3 minutes of an A100"
         c.results = (("valid_loss", *nano),)
@@ -89,9 +90,13 @@ def get_config(variant="docs"):
         c.model.update({"layers": 2, "dropout": 0.2, "dropout_out": 0.2, "weight_drop": 0.1})
         c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
         if variant != "shakespeare":
+            c.model.precision = "bfloat16"
+        if variant == "shakespeare_bfloat16":
+            c.about = "the same with products in bfloat16"
+        elif variant != "shakespeare":
             c.about, c.model.ensemble = "tiny Shakespeare: three models as one", 3
             c.epochs, c.eval_epochs, c.dynamic = 17.0, 2.0, True
-            c.model.precision, c.optimizer.average = "bfloat16", "ema"
+            c.optimizer.average = "ema"
             adaptive = (
                 "valid_dynamic_loss",
                 "valid_adaptive_kneser_ney_loss",
