@@ -16,8 +16,8 @@ Each command is followed by the time that it takes on 2 CPU cores and by the los
 
 Alice was timed beside other work, Shakespeare with a core for each of two seeds: alone it takes 20 minutes.
 Together with a 10-gram model of the training text Shakespeare has a loss of 1.382, and three models as one
-1.379 (valid_mixed_loss). Those of shakespeare_bfloat16, _best and _gpu multiply in bfloat16, which takes a
-processor that has it. Alice and the Carol are read in lower case. How settings were chosen: docs/choices.md.
+1.379 (valid_mixed_loss). shakespeare_best and _gpu multiply in bfloat16, which not every processor does
+fast. Alice and the Carol are read in lower case. How settings were chosen: docs/choices.md.
 """
 
 from zoo.tasks.language_model.config import defaults
@@ -29,7 +29,6 @@ VARIANTS = (
     "christmas_carol",
     "nottingham",
     "shakespeare",
-    "shakespeare_bfloat16",
     "shakespeare_best",
     "shakespeare_gpu",
     "shakespeare_source",
@@ -92,9 +91,6 @@ def get_config(variant="docs"):
         c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
         if variant != "shakespeare":
             c.model.precision = "bfloat16"
-        if variant == "shakespeare_bfloat16":
-            c.about = "tiny Shakespeare, products in bfloat16"
-        elif variant != "shakespeare":
             c.about, c.model.ensemble = "tiny Shakespeare: three models as one", 3
             c.eval_epochs, c.dynamic = 2.0, True
             adaptive = (

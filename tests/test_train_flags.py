@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bad_input import files, keys
 
@@ -115,7 +116,7 @@ def two(two_seeds, tmp_path):
 def test_a_folder_of_seeds_is_evaluated_and_its_best_seed_writes(trained, two, capsys):
     code, out, _ = trained("char_lm", two, "--mode=eval")
     shown = json.loads(out)
-    assert code == 0 and set(shown) == {"seed-0", "seed-1", "summary"}
+    assert code == 0 and set(shown) == {"seed-0", "seed-1", "summary", "together"}
     losses = [shown[f"seed-{s}"]["valid_loss"] for s in range(2)]
     assert shown["summary"]["valid_loss"]["values"] == losses
     code, out, _ = trained("char_lm", two, "--mode=eval", "--seeds=1")
@@ -141,6 +142,54 @@ def test_a_folder_of_seeds_is_evaluated_and_its_best_seed_writes(trained, two, c
     shutil.rmtree(two / "seed-1/checkpoints")
     (two / "seed-1/result.json").unlink()
     assert seeds.best(two)[0] == two / "seed-0"
+
+
+def test_all_seeds_together_have_the_mean_of_their_probabilities(trained, two_seeds, capsys):
+    text = "the cat\n"
+
+    def nats(given):
+        model, params = given
+        ids = given.tokens("\n" + text)
+        _, each = model.apply(params, ids[None, :-1], ids[None, 1:], method="nats")
+        return np.asarray(each, np.float64)[0]
+
+    each = [nats(zoo.load(two_seeds / f"seed-{s}")) for s in range(2)]
+    together = zoo.load(two_seeds, together=True)
+    assert together.run == two_seeds / "seed-0"
+    mean = -np.log(np.mean(np.exp(np.negative(each)), axis=0))
+    np.testing.assert_allclose(nats(together), mean, rtol=1e-5)
+
+    def command(main, *flags):
+        capsys.readouterr()
+        assert cli.run(main, ["command", f"--run={two_seeds}", "--together", *flags]) == 0
+        return capsys.readouterr().out
+
+    file = two_seeds.parent / "text.txt"
+    file.write_text(text)
+    row = json.loads(command(score.main, f"--input={file}", "--whole"))
+    assert row["nats"] == pytest.approx(mean.sum(), rel=1e-5)
+    written = command(sample.main, "--prompt=the ", "--length=20")
+    assert written == f"the {together.generate('the ', length=20)}\n"
+
+    shown = json.loads(trained("char_lm", two_seeds, "--mode=eval")[1])
+    losses = [shown[f"seed-{s}"]["valid_loss"] for s in range(2)]
+    assert shown["together"]["valid_loss"] < max(losses)
+
+
+def test_seeds_that_cannot_be_one_model_are_told(two, tmp_path, capsys):
+    def error(run, *flags):
+        assert cli.run(score.main, ["score", f"--run={run}", "--together", *flags]) == 2
+        return capsys.readouterr().err.removeprefix("error: ")
+
+    assert error(two, "--mixed").startswith("--mixed: not with --together")
+    assert error(two / "seed-0").startswith(f"--run={two}/seed-0: 0 finished seeds in it")
+    (two / "seed-1/result.json").unlink()
+    assert error(two).startswith(f"--run={two}: 1 finished seeds in it; --together takes two")
+    (tmp_path / "forecasts").mkdir()
+    for seed in range(2):
+        zipfile.ZipFile(ROOT / "tests/old_runs/runs.zip").extractall(tmp_path)
+        (tmp_path / "forecasting").rename(tmp_path / f"forecasts/seed-{seed}")
+    assert "--together is of language models" in error(tmp_path / "forecasts")
 
 
 def test_the_best_of_a_folder_of_seeds_predicts(tmp_path, capsys):

@@ -53,6 +53,8 @@ def main(argv):
                         **define)  # fmt: skip
     flags.DEFINE_boolean("mixed", False, "draw from the mean of the model and a Kneser-Ney model of the "
                          "training text, with the share that training has found", **define)  # fmt: skip
+    flags.DEFINE_boolean("together", False, "all seeds of a folder as one model: draw from the mean of "
+                         "their probabilities", **define)  # fmt: skip
     flags.DEFINE_boolean("check_copies", False, "say, on stderr, what the longest run of symbols is that "
                          "a sample has in common with the training text", **define)  # fmt: skip
     flags.DEFINE_string("midi", None, "MIDI file to write: the tunes of a sample in ABC notation",
@@ -66,11 +68,10 @@ def main(argv):
     settings = {name: values[name].value for name in names}
     bounds.writing(settings)
 
-    from zoo.runs import folder, seeds
-    from zoo.runs.load import load
+    from zoo.runs import folder
+    from zoo.runs.load import opened
 
-    run = seeds.chosen(folder.path(values.run))
-    _, params, task = load(run, use="generate", early=cli.note)
+    run, (_, params, task) = opened(values.run, values.together, values.mixed, early=cli.note)
     if not hasattr(task, "generate"):
         raise UserError(
             f"--run={values.run}: a run of the task {task.config.task!r} writes no text"

@@ -22,6 +22,9 @@ on for a text of your own).
 
 --per_token writes a row for each symbol, with its probability, before the row of its line.
 
+--together scores by all seeds of a folder that --seeds has trained, as one model: by the mean of their
+probabilities, which knows a text better than the best of them.
+
 --precision=bfloat16 multiplies in the layers in that type: several times as fast on CPUs and GPUs that have
 such products. Means then differ in the fourth decimal.
 """
@@ -69,6 +72,7 @@ def main(argv):
     flags.DEFINE_enum(
         "precision", "float32", ["float32", "bfloat16"], "of the products of the network", **define
     )
+    flags.DEFINE_boolean("together", False, "all seeds of a folder as one model", **define)
     flags.DEFINE_boolean("per_token", False, "a row for each symbol, too", **define)
     flags.DEFINE_string("picture", None, "PNG file to write: the text shaded by surprise", **define)
     flags.DEFINE_string("member", None, "of a run of several corpora, the one whose model reads",
@@ -80,11 +84,10 @@ def main(argv):
     settings = _settings(values)
 
     from zoo import tasks
-    from zoo.runs import folder, seeds
-    from zoo.runs.load import load
+    from zoo.runs import folder
+    from zoo.runs.load import opened
 
-    run = seeds.chosen(folder.path(values.run))
-    _, params, task = load(run, use="generate", early=cli.note)
+    run, (_, params, task) = opened(values.run, values.together, values.mixed, early=cli.note)
     scorer = tasks.module(task.config.task, "score")
     if scorer is None:
         raise UserError(

@@ -15,6 +15,7 @@ from zoo import bounds, tasks
 from zoo.errors import UserError
 from zoo.runs import folder, seeds
 from zoo.runs.load import load as load_run
+from zoo.runs.load import load_together
 
 
 class _Pair(NamedTuple):
@@ -143,11 +144,18 @@ class Trained(_Pair):
         return part
 
 
-def load(run: str | os.PathLike) -> Trained:
+def load(run: str | os.PathLike, *, together: bool = False) -> Trained:
     """The model of a run; of one of several stages, the one that writes; of a folder of seeds that of the
-    best one, whose folder is ``.run``."""
-    run, _ = seeds.best(folder.path(run))
-    loaded = load_run(run, use="generate", early=partial(warnings.warn, stacklevel=3))
+    best one, whose folder is ``.run``. ``together``: all seeds of a language model as one, which gives the
+    mean of their probabilities.
+
+    Raises UserError where the folder is no run or not finished, and for seeds that cannot be one model.
+    """
+    if together:
+        run, loaded = load_together(run)
+    else:
+        run, _ = seeds.best(folder.path(run))
+        loaded = load_run(run, use="generate", early=partial(warnings.warn, stacklevel=3))
     trained = Trained(loaded.model, loaded.params)
     trained.task, trained.run = loaded.task, run
     return trained

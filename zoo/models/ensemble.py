@@ -11,6 +11,11 @@ from jax import Array
 from zoo.models.language_model import LanguageModel
 
 
+def joined(params: list[Any]) -> Any:
+    """The params of an Ensemble of models that were trained apart."""
+    return {"params": {f"members_{i}": one["params"] for i, one in enumerate(params)}}
+
+
 class Ensemble(nn.Module):
     """``size`` models of one shape, each with first values and dropout of its own.
 

@@ -1,7 +1,7 @@
 """A run used without the trainer: its model and parameters, from the folder alone."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from zoo import random, tasks
 from zoo.data.errors import DataError
 from zoo.data.text import tokenizers
 from zoo.errors import UserError
-from zoo.runs import folder
+from zoo.runs import folder, seeds
 from zoo.runs.checkpoint import Checkpoints, Damaged
 from zoo.runs.state import fingerprint
 
@@ -64,6 +64,48 @@ def load(
         kind = "the best parameters" if config.best.metric else "the parameters"
         early(f"{run} is not finished: {kind} up to step {step:,}")
     return Loaded(task.model, params, task)
+
+
+def opened(
+    path: str | os.PathLike,
+    together: bool = False,
+    mixed: bool = False,
+    early: Callable[[str], None] | None = None,
+) -> tuple[Path, Loaded]:
+    """What a command for texts is given, and the folder that it was trained in: a run, of a folder of seeds
+    the best one, or ``together`` all of them. Raises UserError as ``load`` does, and for all together where
+    they are to be ``mixed`` with an n-gram model: the share is known of each alone."""
+    if not together:
+        run = seeds.chosen(folder.path(path))
+        return run, load(run, use="generate", early=early)
+    if mixed:
+        raise UserError("--mixed: not with --together; its share is known of each seed alone")
+    return load_together(path)
+
+
+def load_together(
+    path: str | os.PathLike, some: Sequence[Path] | None = None
+) -> tuple[Path, Loaded]:
+    """The models of all finished seeds in a folder, or of ``some``, as one, with the mean of their
+    probabilities, and the folder of the first of them.
+
+    Raises UserError for a folder with fewer than two of them, and for models that cannot be one.
+    """
+    path = folder.path(path)
+    found = some or [run for run in seeds.runs(path) if folder.read_result(run)]
+    if len(found) < 2:
+        raise UserError(
+            f"--run={path}: {len(found)} finished seeds in it; --together takes two or more, in a folder "
+            "that --seeds has trained"
+        )
+    each = [load(run, use="generate") for run in found]
+    name = each[0].task.config.task
+    if (joining := tasks.module(name, "together")) is None:
+        raise UserError(
+            f"--run={path}: runs of the task {name!r}; --together is of language models"
+        )
+    task, params = joining.join([one.task for one in each], [one.params for one in each], found[0])
+    return found[0], Loaded(task.model, params, task)
 
 
 def rebuild(run: Path, config: ConfigDict) -> Any:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from zoo import canary, tasks, xla
 from zoo.errors import UserError
 from zoo.runs import folder, overwrite, seeds
-from zoo.runs.load import rebuild, restore
+from zoo.runs.load import load_together, rebuild, restore
 from zoo.runs.log import last_sample
 from zoo.tasks.protocol import evaluate_all
 from zoo.terminal import line
@@ -141,13 +141,29 @@ def show(run: Path) -> None:
 
 
 def evaluate_seeds(run: Path, count: int = 0) -> dict:
-    """What ``evaluate`` gives, of a run; of a folder of seeds that of each seed, and under "summary" means
-    and deviations. ``count``: of so many seeds; 0 for all that have begun."""
+    """What ``evaluate`` gives, of a run; of a folder of seeds that of each seed, under "summary" means and
+    deviations, and under "together" that of all language models as one. ``count``: of so many seeds; 0 for
+    all that have begun."""
     runs = [run / f"seed-{seed}" for seed in range(count)] or seeds.runs(run)
     if not runs:
         return evaluate(run)
     each = {one.name: evaluate(one) for one in runs}
-    return each | {"summary": spread(list(each.values()))}
+    return each | {"summary": spread(list(each.values()))} | _together(run, runs)
+
+
+def _together(run, runs):
+    """{"together": metrics} of the seeds as one model, where they can be one."""
+    config = folder.read_config(runs[0])
+    joining = tasks.module(config.task, "together")
+    if len(runs) < 2 or joining is None or not all(map(folder.read_result, runs)):
+        return {}
+    line.show(f"evaluating {run}, all seeds together")
+    try:
+        _, loaded = load_together(run, runs)
+    except joining.Unfit:
+        return {}
+    folder.check_data(runs[0], config, loaded.task.describe_data())
+    return {"together": bank.numbers(evaluate_all(loaded.task, loaded.params).metrics)}
 
 
 def evaluate(run: str | os.PathLike) -> dict[str, float]:
