@@ -90,6 +90,21 @@ def test_a_figure_that_was_not_measured_is_told_and_compared_with_nothing():
     assert (other["best other figure"], other["do we win?"]) == ("not measured by SARIMA", "–")
 
 
+def test_seeds_as_one_model_have_a_row_of_their_own():
+    runs = [{"metrics": {"valid_loss": v}, "params": 10, "train_seconds": 60.0} for v in (1.3, 1.5)]
+    entry = {"runs": runs, "together": {"valid_loss": 1.21, "valid_mixed_loss": 1.1}}
+    lines = report.tables({"char_lm:shakespeare": entry}).splitlines()
+    first, mixed, together, both = [line.split(" | ") for line in lines[4:]]
+    assert (first[4], mixed[4], together[4], both[4]) == (
+        "1.40 ± 0.14",
+        "not measured",
+        "1.21",
+        "1.1",
+    )
+    assert together[0] == "| `char_lm:shakespeare`: its 2 seeds as one model"
+    assert together[-2:] == ["20", "2.0 min |"]
+
+
 def test_a_loss_to_a_baseline_is_shown_as_a_loss():
     rmse = rows("airline:best", {"test_rmse": 13.884, "sarima_rmse": 13.7453})[0]
     assert (rmse["ours"], rmse["best other figure"]) == ("13.88", "13.75 by SARIMA")

@@ -116,7 +116,11 @@ def tables(entries: dict) -> str:
         if "runs" in entry:
             file, _, variant = name.partition(":")
             settings = config.load(f"configs/{file}.py:{variant}")
-            rows.setdefault(settings.task, []).extend(_rows(name, settings, entry["runs"]))
+            found = rows.setdefault(settings.task, [])
+            found += _rows(name, settings, entry["runs"])
+            if together := entry.get("together"):
+                settings.about = f"its {len(entry['runs'])} seeds as one model"
+                found += _rows(name, settings, [_sum(entry["runs"]) | {"metrics": together}])
     parts = []
     for task, lines in rows.items():
         title = tasks.module(task, "__init__").__doc__.strip()
@@ -150,6 +154,11 @@ def _turns(entries):
                 markdown.line((f"`{name}`", who, f"{pace:,.0f} {entry['unit']} a second", beside))
             )
     return "\n".join(lines)
+
+
+def _sum(runs):
+    """The size and the time of runs together."""
+    return {key: sum(run[key] for run in runs) for key in ("params", "train_seconds")}
 
 
 def _rows(name, settings, runs):

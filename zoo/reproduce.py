@@ -2,7 +2,8 @@
 
     python -m zoo.reproduce configs/char_lm.py:alice configs/char_lm.py:shakespeare [--seeds=N]
 
-Each runs as ``python train.py`` in a process of its own; runs that are finished are not run again.
+Each runs as ``python train.py`` in a process of its own; runs that are finished are not run again. Several
+seeds of a language model are evaluated as one model, too.
 """
 
 if __name__ == "__main__":  # first of all: what is imported below takes seconds
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
-from zoo import bounds, cli, config
+from zoo import bounds, cli, config, tasks
 from zoo.errors import UserError
 from zoo.runs import reference
 
@@ -53,6 +54,13 @@ def reproduce(name: str, settings, seeds: int) -> int:
         "machine": reference.machine(),
         "runs": [{k: v for k, v in r.items() if k not in drop} for r in results],
     }
+    if seeds > 1 and tasks.module(settings.task, "together"):
+        command = [sys.executable, *command, "--mode=eval"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            return done.returncode
+        if together := json.loads(done.stdout).get("together"):
+            entry["together"] = together
     reference.put(f"{settings.name}:{settings.variant}", entry)
     return 0
 
