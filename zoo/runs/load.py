@@ -98,12 +98,12 @@ def load_together(
             f"--run={path}: {len(found)} finished seeds in it; --together takes two or more, in a folder "
             "that --seeds has trained"
         )
-    each = [load(run, use="generate") for run in found]
-    name = each[0].task.config.task
+    name = folder.read_config(found[0]).task
     if (joining := tasks.module(name, "together")) is None:
         raise UserError(
             f"--run={path}: runs of the task {name!r}; --together is of language models"
         )
+    each = [load(run) for run in found]
     task, params = joining.join([one.task for one in each], [one.params for one in each], found[0])
     return found[0], Loaded(task.model, params, task)
 
