@@ -23,10 +23,10 @@ on for a text of your own).
 --per_token writes a row for each symbol, with its probability, before the row of its line.
 
 --together scores by all seeds of a folder that --seeds has trained, as one model: by the mean of their
-probabilities, which knows a text better than the best of them.
+probabilities, which mostly knows a text better than the best of them.
 
---precision=bfloat16 multiplies in the layers in that type: several times as fast on CPUs and GPUs that have
-such products. Means then differ in the fourth decimal.
+--precision=bfloat16 multiplies in the layers in that type: about twice as fast on processors that have such
+products. Means then differ in the fourth decimal.
 """
 
 if __name__ == "__main__":  # first of all: what is imported below takes seconds
