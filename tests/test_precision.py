@@ -136,5 +136,7 @@ def test_a_model_multiplies_in_bfloat16_in_the_layers_of_a_training_step_only(na
     program = jit(partial(gradient, mixed)).lower(params).as_text()
     assert program.count("xbf16>, tensor") >= 6  # of each layer: forward, back, and of its weights
     assert error(*(jit(partial(gradient, m))(params) for m in (mixed, exact))) < 0.03
+    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16; got 'half'"):
+        gradient(mixed.clone(precision="half"), params)
     evaluated = [jit(m.apply)(params, *inputs) for m in (mixed, exact)]
     assert_trees_close(*evaluated, rtol=0)

@@ -182,9 +182,9 @@ def test_seeds_that_cannot_be_one_model_are_told(two, tmp_path, capsys):
         return capsys.readouterr().err.removeprefix("error: ")
 
     assert error(two, "--mixed").startswith("--mixed: not with --together")
-    assert error(two / "seed-0").startswith(f"--run={two}/seed-0: 0 finished seeds in it")
+    assert error(two / "seed-0").startswith(f"--run={two}/seed-0: has 0 finished seed(s);")
     (two / "seed-1/result.json").unlink()
-    assert error(two).startswith(f"--run={two}: 1 finished seeds in it; --together takes two")
+    assert error(two).startswith(f"--run={two}: has 1 finished seed(s); --together takes two")
     (tmp_path / "forecasts").mkdir()
     for seed in range(2):
         zipfile.ZipFile(ROOT / "tests/old_runs/runs.zip").extractall(tmp_path)

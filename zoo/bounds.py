@@ -10,6 +10,7 @@ COUNT = 2**31 - 1  # the largest whole number that is counted with on a device, 
 SEED = 2**32 - 1  # the largest seed: JAX takes 32 bits of it
 # Of models: beyond these no machine has the memory, and no compiler the time.
 WIDEST, DEEPEST, MEMBERS = 65_536, 100, 10_000
+PRECISIONS = ("float32", "bfloat16")  # of products
 WEIGHT = 1e6  # of a part of a loss: with more nothing else counts
 _WIDE = (
     100  # an upper bound from here on is there for the machine, and not told who is below the lower

@@ -70,7 +70,7 @@ def main(argv):
         "mixed", False, "together with a Kneser-Ney model of the training text, too", **define
     )
     flags.DEFINE_enum(
-        "precision", "float32", ["float32", "bfloat16"], "of the products of the network", **define
+        "precision", "float32", bounds.PRECISIONS, "of the products of the network", **define
     )
     flags.DEFINE_boolean("together", False, "all seeds of a folder as one model", **define)
     flags.DEFINE_boolean("per_token", False, "a row for each symbol, too", **define)

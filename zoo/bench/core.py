@@ -50,8 +50,8 @@ CURVES = {
 }
 LONG = (256, 64, 1000, 256)
 TOLERANCE = 1e-4  # of the largest value of an array
-_LARGE = 4e10  # operations; longer sequences are checked at fewer steps
 TOLERANCE_HALF = 0.05  # the same with products in bfloat16
+_LARGE = 4e10  # operations; longer sequences are checked at fewer steps
 
 _HALF = ["half", "ours", "torch-half", "torch"]
 _ALL = [name for name in LAYERS if name not in ("segments", "half", "torch-half")]
@@ -85,7 +85,6 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         raise UserError("give one of --quick, --shapes, --curve and --memory")
     if values.half and (values.curve is not None or values.memory):
         raise UserError("--half: not with --curve or --memory")
-    names = _ALL
     if values.curve is not None:
         shapes, names = CURVES[values.curve], _FEW
     elif values.memory:
@@ -168,7 +167,7 @@ def _shape(held: Contest, shape: Shape, turns: int, memory: bool) -> dict:
 
 
 def _check(held, shape, work):
-    """Prepares a shape, and gives the largest error of each; who has more than TOLERANCE is out."""
+    """Prepares a shape, and gives the largest error of each; who has more than the tolerance is out."""
     steps = max(1, min(shape.steps, int(_LARGE * shape.steps / shape.operations())))
     short, errors = shape._replace(steps=steps), {}
     held.begin(work, {"shape": list(short)})

@@ -4,8 +4,8 @@ python -m zoo.bench score
 
 lines:     a text of a million characters in lines of about 60, which are read side by side (``zoo.score``)
 bfloat16:  the same with products of that type (``zoo.score --precision=bfloat16``)
-products:  of so many characters side by side the product with the recurrent weights, and nothing else: no
-           way of scoring lines can be faster
+products:  of so many characters side by side the product with the recurrent weights in float32, and nothing
+           else: no way of scoring lines in float32 can be faster
 whole:     the first tenth of the text, one character after the other (``zoo.score --whole``)
 write:     one sample, of a fiftieth as many characters (``zoo.sample``)
 

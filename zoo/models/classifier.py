@@ -180,8 +180,8 @@ class Classifier(stacked.Stacked, nn.Module):
         """The layers of a training step, with weight drop on each matrix by a key of its own."""
 
         def one(number, params):
-            key_of_it = jax.random.fold_in(key, number)
-            return self._in_training(stacked.weight_drop(key_of_it, params, self.weight_drop))
+            own = jax.random.fold_in(key, number)
+            return self._in_training(stacked.weight_drop(own, params, self.weight_drop))
 
         if not self.bidirectional:
             return [one(i, params) for i, params in enumerate(self.stack)]

@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from zoo import random
+from zoo.bounds import PRECISIONS
 from zoo.cells import CELLS, Carry
-
-PRECISIONS = ("float32", "bfloat16")
 
 
 class Stacked:
@@ -37,6 +36,9 @@ class Stacked:
     @nn.nowrap
     def _in_training(self, layers):
         """The parameters of the layers in the type that a training step multiplies in."""
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise ValueError(f"precision must be one of {known}; got {self.precision!r}")
         return with_matrices_in(jnp.bfloat16, layers) if self.precision == "bfloat16" else layers
 
     @nn.nowrap

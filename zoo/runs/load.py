@@ -95,7 +95,7 @@ def load_together(
     found = some or [run for run in seeds.runs(path) if folder.read_result(run)]
     if len(found) < 2:
         raise UserError(
-            f"--run={path}: {len(found)} finished seeds in it; --together takes two or more, in a folder "
+            f"--run={path}: has {len(found)} finished seed(s); --together takes two or more, in a folder "
             "that --seeds has trained"
         )
     name = folder.read_config(found[0]).task

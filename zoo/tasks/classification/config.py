@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from zoo.bounds import DEEPEST, MEMBERS, SEED, WEIGHT, WIDEST
+from zoo.bounds import DEEPEST, MEMBERS, PRECISIONS, SEED, WEIGHT, WIDEST
 from zoo.config import base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
@@ -90,7 +90,6 @@ def check(config: ConfigDict) -> None:
     from zoo.data.text.labelled_sets import SETS
     from zoo.data.text.tokenizers import KINDS
     from zoo.models.classifier import POOLS
-    from zoo.models.stack import PRECISIONS
 
     if not config.data.path:
         choose(config, "data.name", SETS)

@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from zoo.bounds import DEEPEST, MEMBERS, WEIGHT, WIDEST
+from zoo.bounds import DEEPEST, MEMBERS, PRECISIONS, WEIGHT, WIDEST
 from zoo.config import base, choose, require, shown
 from zoo.errors import UserError
 from zoo.tasks import Metric
@@ -111,7 +111,6 @@ def kinds(config: ConfigDict) -> int:
 def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
     from zoo.cells import CELLS  # not for --help
-    from zoo.models.stack import PRECISIONS
     from zoo.tasks.forecasting.losses import ERRORS
 
     c = config

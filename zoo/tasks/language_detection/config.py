@@ -4,7 +4,7 @@ import math
 
 from ml_collections import ConfigDict
 
-from zoo.bounds import DEEPEST, MEMBERS, WIDEST
+from zoo.bounds import DEEPEST, MEMBERS, PRECISIONS, WIDEST
 from zoo.config import base, choose, require
 from zoo.errors import UserError
 from zoo.tasks import Metric
@@ -82,7 +82,6 @@ def defaults() -> ConfigDict:
 def check(config: ConfigDict) -> None:
     """Raises UserError for a key out of range."""
     from zoo.cells import CELLS  # not for --help
-    from zoo.models.stack import PRECISIONS
 
     c = config
     choose(c, "model.cell", CELLS)

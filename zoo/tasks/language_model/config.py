@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from ml_collections import ConfigDict
 
-from zoo.bounds import DEEPEST, WEIGHT, WIDEST
+from zoo.bounds import DEEPEST, PRECISIONS, WEIGHT, WIDEST
 from zoo.config import base, choose, require, shown
 from zoo.errors import UserError
 from zoo.tasks import Metric
@@ -85,7 +85,6 @@ def check(config: ConfigDict) -> None:
     """Raises UserError for a model or data key out of range."""
     from zoo.cells import CELLS  # not for --help
     from zoo.data.text.tokenizers import KINDS
-    from zoo.models.stack import PRECISIONS
 
     choose(config, "model.cell", CELLS)
     choose(config, "model.precision", PRECISIONS)

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from zoo.bounds import PRECISIONS
 from zoo.data.text import corpus
 from zoo.data.text.line_parts import Piece, whole_lines
 from zoo.errors import UserError
 from zoo.generate import default_prompt
-from zoo.models.stack import PRECISIONS, read_in
+from zoo.models.stack import read_in
 from zoo.tasks import adaptive_kneser_ney, kneser_ney
 from zoo.tasks.language_model import dynamic, mixture, shades
 from zoo.tasks.language_model.dynamic import Settings
