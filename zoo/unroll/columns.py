@@ -90,20 +90,18 @@ def _forward(cell, products, reverse, params, matrices, b, xs, carry, mask, rese
 
 
 def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, resets, *, keep):
-    """(last carry, ys (T, H, B), what the gradient needs of each step: the carry before it, and z)."""
+    """(last carry, ys (T, H, B), what the gradient needs of a step: the carry before it, and z or ())."""
     T = len(jax.tree.leaves(xs)[0])
     wide, gated = _wide(params, carry), partial(_gated, cell, products, params)
-    # Transposed once: left to itself, XLA transposes inside the loop on a CPU, at every step.
-    matrices = lax.optimization_barrier([w.T for w in matrices])
+    multiplied = _multiplied(matrices, b)
 
     def one(carry, t):
         carry = restart(carry, at(resets, t), column=True)
         x = at(xs, t)
-        operands = _joined(products.operands(*cast((x, carry.h), matrices[0].dtype)))
-        z = [product(w, a, carry.h.dtype) for w, a in zip(matrices, operands, strict=True)]
-        if b is not None:
-            z[0] += b[:, None]
-        return *gated(wide, carry, x, z, at(mask, t)), (carry, z)
+        operands = products.operands(*cast((x, carry.h), matrices[0].dtype))
+        z = multiplied(operands, carry.h.dtype)
+        kept = (carry, () if _again(carry, matrices) else z)
+        return *gated(wide, carry, x, z, at(mask, t)), kept
 
     def body(i, state):
         carry, ys, kept = state
@@ -117,22 +115,45 @@ def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, re
     return lax.fori_loop(0, T, body, (carry, ys, kept))
 
 
+def _multiplied(matrices, b):
+    """operands, type -> the products z of a step, the bias in the first."""
+    # Transposed once: left to itself, XLA transposes inside the loop on a CPU, at every step.
+    matrices = lax.optimization_barrier([w.T for w in matrices])
+
+    def multiplied(operands, dtype):
+        z = [product(w, a, dtype) for w, a in zip(matrices, _joined(operands), strict=True)]
+        return z if b is None else [z[0] + b[:, None], *z[1:]]
+
+    return multiplied
+
+
+def _again(carry, matrices) -> bool:
+    """Whether the gradient makes the products z anew, and they are not kept: those of bfloat16 take less
+    time than the memory that all of them would be written to, most of what a gradient needs."""
+    return matrices[0].dtype != carry.h.dtype
+
+
 def _backward(cell, products, reverse, kept, cotangents):
     params, matrices, b, xs, mask, resets, (carries, zs) = kept
     # Where the outputs are not read, XLA would write these zeros anew in every block.
     d_last, d_ys = lax.optimization_barrier(cotangents)
     (T, H, B), dtype, half = carries.h.shape, carries.h.dtype, matrices[0].dtype
     wide, gated = _wide(params, at(carries, 0)), partial(_gated, cell, products, params)
+    multiplied = _multiplied(matrices, b)
 
     def step(t, j, d_carry, d_wide, pairs):
         carry, x = at(carries, t), at(xs, t)
+        operands = products.operands(*cast((x, carry.h), half))
+        if _again(carry, matrices):
+            z = [_parts(z[None], 0, H) for z in multiplied(operands, dtype)]
+        else:
+            z = [_parts(z, t, H) for z in zs]
 
         def gates(wide, carry, x, parts):
             return gated(wide, carry, x, _joined(parts), at(mask, t))
 
-        _, vjp = jax.vjp(gates, wide, carry, x, [_parts(z, t, H) for z in zs])
+        _, vjp = jax.vjp(gates, wide, carry, x, z)
         d_wide_t, d_carry, d_x, d_parts = vjp((d_carry, at(d_ys, t)))
-        operands = products.operands(*cast((x, carry.h), half))
         pairs = [
             (_put_parts(os, o, j), _put_parts(dzs, d, j))
             for (os, dzs), o, d in zip(pairs, operands, cast(d_parts, half), strict=True)
