@@ -1,5 +1,7 @@
 """The time loop over meshes: explicit axes (JAX's default) and automatic ones, data and model axes."""
 
+import re
+from contextlib import nullcontext
 from functools import cache, partial
 
 import jax
@@ -12,6 +14,7 @@ from reference import assert_trees_close, jit, problem
 
 from zoo.cells import step
 from zoo.unroll import bidirectional, stack, unroll
+from zoo.unroll.automatic import batch_over
 
 T, B, H = 6, 8, 4
 KINDS = {"explicit": AxisType.Explicit, "auto": AxisType.Auto}
@@ -164,3 +167,17 @@ def test_shard_map_over_the_batch_of_either_kind_of_mesh_gives_the_gradients_of_
     want = jit(partial(results, cell))(*arrays)
     spread = [place(mesh, a, *spec) for a, spec in zip(arrays, specs, strict=True)]
     assert_trees_close(jit(local)(*spread), want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_devices_that_share_the_batch_alone_send_nothing_within_the_time_loop(kind):
+    cell, params, xs, carry = problem("lstm", B=B)
+    mesh = mesh_of((4, 1), kind)
+    arrays = params, place(mesh, xs, None, "data"), place(mesh, carry, "data")
+    with batch_over(mesh, "data") if kind == "auto" else nullcontext():
+        run = jit(partial(results, cell, layout="columns", **OPTIONS[ALL])).lower(*arrays).compile()
+    assert_trees_close(run(*arrays), alone("lstm", ALL), rtol=1e-6, atol=1e-6)
+    inner, _, outer = run.as_text().partition("\nENTRY")
+    sent = re.compile(r" (all-\w+|collective-\w+|reduce-scatter)(-start)?\(")
+    assert not sent.search(inner)
+    assert {found[0] for found in sent.findall(outer)} == {"all-reduce"}

@@ -18,6 +18,7 @@ from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
 from zoo.train import averaging, bank, feed, mesh
 from zoo.train.job import Job
+from zoo.unroll.automatic import batch_over
 
 
 def orders(job: Job) -> Callable[[int], Any]:
@@ -94,7 +95,8 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
             sums, carry = task.loss(params, state.carry, batch, key)
             return sums["loss"].total / sums["loss"].weight, (sums, carry)
 
-        grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
+        with batch_over(job.mesh, "data"):
+            grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
         opt_state = averaging.bare(state.opt_state)
         updates, opt_state = job.optimizer.update(grads, opt_state, state.params)
         after = TrainState(

@@ -158,7 +158,7 @@ def _backward(cell, products, reverse, kept, cotangents):
             (_put_parts(os, o, j), _put_parts(dzs, d, j))
             for (os, dzs), o, d in zip(pairs, operands, cast(d_parts, half), strict=True)
         ]
-        dz = [_bits(lax.dynamic_slice_in_dim(dzs, j * B, B, 1), half) for _, dzs in pairs]
+        dz = [_bits(lax.dynamic_index_in_dim(dzs, j, 1, False), half) for _, dzs in pairs]
         _, vjp = jax.vjp(lambda x, h: _joined(products.operands(x, h)), x, carry.h)
         d_operands = [product(w, d, dtype) for w, d in zip(matrices, dz, strict=True)]
         d_x_too, d_h = vjp(d_operands)
@@ -179,7 +179,7 @@ def _backward(cell, products, reverse, kept, cotangents):
 
         *state, dw, db = state
         *state, pairs = lax.fori_loop(0, size, body, tuple(state))
-        each = [_bits((o[:, : size * B], d[:, : size * B]), half) for o, d in pairs]
+        each = [_bits((_flat(o[:, :size]), _flat(d[:, :size])), half) for o, d in pairs]
         last_axes = ((1,), (1,)), ((), ())
         dw = [
             a + lax.dot_general(o, d, last_axes, preferred_element_type=a.dtype)
@@ -198,7 +198,7 @@ def _backward(cell, products, reverse, kept, cotangents):
     dw = [jnp.zeros(w.shape, exact) for w in matrices]
     db = () if b is None else jnp.zeros(b.shape, exact)
     # Not in the place of z: XLA may copy all of z at every step then, so that nothing is read too late.
-    pairs = [tuple(jnp.zeros((n, size * B), _kept_as(half)) for n in w.shape) for w in matrices]
+    pairs = [tuple(jnp.zeros((n, size, B), _kept_as(half)) for n in w.shape) for w in matrices]
     zeros = jax.tree.map(jnp.zeros_like, (wide, xs))
     state = varying((d_last, *zeros, pairs, dw, db), like=(d_last, d_ys, kept))
 
@@ -252,18 +252,22 @@ def _parts(z, t, H):
 
 
 def _put_parts(whole, parts, j):
-    """whole (·, K B) with step j replaced, part by part: put together first, they cost five times as
+    """whole (·, K, B) with step j replaced, part by part: put together first, they cost five times as
     much."""
     first = 0
     for part in parts:
-        B = part.shape[-1]
-        whole = lax.dynamic_update_slice(whole, _bits(part, whole.dtype), (first, j * B))
+        whole = lax.dynamic_update_slice(whole, _bits(part, whole.dtype)[:, None], (first, j, 0))
         first += len(part)
     return whole
 
 
 def _joined(each):
     return [jnp.concatenate(parts) for parts in each]
+
+
+def _flat(a):
+    """(F, K, B) -> (F, K B)."""
+    return a.reshape(len(a), -1)
 
 
 def _kept_as(dtype):

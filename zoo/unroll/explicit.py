@@ -5,13 +5,17 @@ begins as zeros, or a product over a sharded axis, is a type error then. Here th
 the loop, and what comes out is placed as what went in.
 """
 
+from functools import partial
+
 import jax
 from jax.sharding import AxisType, NamedSharding, auto_axes
 from jax.sharding import PartitionSpec as P
 
+from zoo.unroll import automatic
+
 
 def run(loop, params, xs, carry, mask, resets):
-    """``loop`` (params, xs, carry, mask, resets) -> (carry, ys, carries or None).
+    """``automatic.run`` of the loop, over a mesh with explicit axes, too.
 
     Over a mesh with explicit axes, the batch of ys and carries (T, B, ·) is placed as that of xs, and so is
     the last carry, unless one was given: then it comes back in the place of that one.
@@ -19,7 +23,7 @@ def run(loop, params, xs, carry, mask, resets):
     arguments = params, xs, carry, mask, resets
     mesh = _mesh(arguments)
     if mesh is None:
-        return loop(*arguments)
+        return automatic.run(loop, *arguments)
 
     def place(*spec):
         return NamedSharding(mesh, P(*spec))
@@ -29,7 +33,9 @@ def run(loop, params, xs, carry, mask, resets):
     last = place(batch) if carry is None else jax.tree.map(lambda a: place(*_spec(a)), carry)
     explicit = AxisType.Explicit
     axes = tuple(n for n, t in zip(mesh.axis_names, mesh.axis_types, strict=True) if t == explicit)
-    return auto_axes(loop, axes=axes, out_sharding=(last, each, each))(*arguments)
+    over = auto_axes(partial(automatic.run, loop), axes=axes, out_sharding=(last, each, each))
+    with automatic.batch_over(mesh, batch or ()):
+        return over(*arguments)
 
 
 def _mesh(tree):
