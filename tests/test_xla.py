@@ -39,6 +39,25 @@ def test_affected_versions_get_the_flag_behind_those_of_the_user(flags, version)
     assert flags(version, f"{OTHER} {CURE}") == f"{OTHER} {CURE}{more}"
 
 
+def test_a_cpu_is_divided_into_as_many_devices_as_are_asked_for_and_no_more_than_its_cores(
+    flags, monkeypatch
+):
+    monkeypatch.setattr(xla.cache, "cores", lambda: 4)
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+
+    def divided(count, given=""):
+        flags("0.12.0", given)
+        xla.divide_cpu(count)
+        return xla.in_force()
+
+    assert divided(2) == OTHER
+    assert divided(4, "--a=1") == f"--a=1 {OTHER[:-1]}4"
+    assert [divided(count) for count in (-1, 1, 5)] == [""] * 3
+    assert divided(4, OTHER) == OTHER
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    assert divided(2) == ""
+
+
 @pytest.mark.parametrize("version", ["0.11.1", "0.11.2", "0.12.0", "0.12.0.1", "1.0"])
 def test_right_versions_get_nothing(flags, version):
     assert flags(version) == ""

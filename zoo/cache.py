@@ -87,6 +87,12 @@ def _mend(folder):
     warnings.showwarning = showwarning
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
 def _accepted(folder):
     """``comes_back``, tried once for a folder."""
     answer = folder / "accepted"
@@ -104,8 +110,7 @@ def _doubtful():
 def _processor():
     """What compiled programs depend on: architecture, model, features, number of usable cores."""
     yield platform.machine()
-    usable = getattr(os, "sched_getaffinity", None)
-    yield str(len(usable(0)) if usable else os.cpu_count())
+    yield str(cores())
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:

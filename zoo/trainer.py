@@ -10,7 +10,7 @@ With --config=FILE.py, --help lists the keys of that config.
 
 from absl import flags
 
-from zoo import bounds, cli, config, key_table, tasks
+from zoo import bounds, cli, config, key_table, tasks, xla
 from zoo.errors import UserError, nearest
 from zoo.runs import folder, seeds
 from zoo.terminal import line
@@ -73,6 +73,7 @@ def _execute(settings, run, given, values):
     elif own := tasks.module(settings.task, "own"):
         begun = None if values.overwrite else folder.begun(run / "seed-0" if count else run)
         about = own.settle(settings, given, begun)
+    xla.divide_cpu(settings.mesh.data * settings.mesh.model)
     from zoo.train import command
 
     return command.execute(settings, run, values.mode, count, about, values.overwrite)

@@ -88,6 +88,20 @@ def prepare() -> None:
     cache.use(jaxlib())
 
 
+def divide_cpu(count: int) -> None:
+    """Makes ``count`` devices of a CPU, at most one a core. Where the user's XLA_FLAGS say how many, where
+    JAX has started and on other platforms nothing is done."""
+    name = "xla_force_host_platform_device_count"
+    if (
+        not 1 < count <= cache.cores()
+        or guessed_platform() != "cpu"
+        or started()
+        or name in in_force()
+    ):
+        return
+    os.environ["XLA_FLAGS"] = f"{in_force()} --{name}={count}".strip()
+
+
 def needed() -> list[Flag]:
     """The flags that the installed jaxlib needs on this platform."""
     found, where = _numbers(jaxlib()), guessed_platform()

@@ -1,6 +1,5 @@
 """What this machine can do at best: the speed of products, and the bandwidth of reading weights."""
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+
+from zoo import cache
 
 # (rows, columns) of products with a square matrix, whose operands stay in the caches of a CPU.
 _PRODUCTS = ((256, 512), (512, 512), (1024, 256), (512, 768), (1024, 1024))
@@ -27,7 +28,7 @@ def products() -> float:
 
 def bandwidth(size: int) -> float:
     """Bytes a second that all cores together read of ``size`` bytes again and again, each core its part."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cache.cores()
     parts = [np.ones(max(1, size // 4 // cores), np.float32) for _ in range(cores)]
 
     def read(part, n):

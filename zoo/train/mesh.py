@@ -4,6 +4,7 @@ import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
+from zoo import cache
 from zoo.config import require
 from zoo.errors import UserError
 
@@ -23,12 +24,17 @@ def check(config: ConfigDict) -> None:
     if data * model > devices:
         raise UserError(
             f"--config.mesh.data={data}: with --config.mesh.model={model} that needs {data * model} "
-            f"devices; there are {devices}"
+            f"devices; there are {devices}{_of_cpu()}"
         )
     if config.batch_size % data:
         raise UserError(
             f"--config.batch_size={config.batch_size}: must be a multiple of --config.mesh.data={data}"
         )
+
+
+def _of_cpu():
+    """What a CPU can be divided into."""
+    return f", and a CPU gives up to {cache.cores()}" if jax.default_backend() == "cpu" else ""
 
 
 def make(config: ConfigDict) -> Mesh:

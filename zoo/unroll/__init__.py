@@ -9,6 +9,7 @@
     steps       what the loops are made of
     reverse     forward mode, refused with a hint
     explicit    meshes with explicit axes
+    automatic   meshes with automatic axes
     layers      both directions, layers upon layers, locked dropout
 
 Arrays are time-major: xs (T, B, D), ys (T, B, H), lengths (B,), resets (T, B).
