@@ -13,8 +13,7 @@ from jax.sharding import PartitionSpec as P
 from reference import assert_trees_close, jit, problem
 
 from zoo.cells import step
-from zoo.unroll import bidirectional, stack, unroll
-from zoo.unroll.automatic import batch_over
+from zoo.unroll import batch_over, bidirectional, stack, unroll
 
 T, B, H = 6, 8, 4
 KINDS = {"explicit": AxisType.Explicit, "auto": AxisType.Auto}

@@ -18,7 +18,7 @@ from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
 from zoo.train import averaging, bank, feed, mesh
 from zoo.train.job import Job
-from zoo.unroll.automatic import batch_over
+from zoo.unroll import batch_over
 
 
 def orders(job: Job) -> Callable[[int], Any]:

@@ -16,9 +16,10 @@ Arrays are time-major: xs (T, B, D), ys (T, B, H), lengths (B,), resets (T, B).
 """
 
 from zoo import xla
+from zoo.unroll.automatic import batch_over
 from zoo.unroll.layers import bidirectional, locked_dropout, stack
 from zoo.unroll.loop import unroll
 
-__all__ = ["bidirectional", "locked_dropout", "stack", "unroll"]
+__all__ = ["batch_over", "bidirectional", "locked_dropout", "stack", "unroll"]
 
 xla.warn()
