@@ -67,6 +67,18 @@ def test_products_are_of_bfloat16_and_everything_else_of_float32(layout):
     assert tanh and all("xf32>" in line for line in tanh)
 
 
+@pytest.mark.parametrize("name, products", [("lstm", 4), ("gru", 6)])
+def test_in_columns_the_gradient_keeps_no_products_of_bfloat16(name, products):
+    """In float32 it keeps them: an array of (T, B, H) for each gate, of a GRU two."""
+    cell, params, xs, carry = problem(name, T=T, B=16, D=D, H=H)
+    run = jit(gradients(cell, layout="columns"))
+    needed = [
+        run.lower(p, xs, carry).compile().memory_analysis().temp_size_in_bytes
+        for p in (params, cast(params, HALF))
+    ]
+    assert needed[0] - needed[1] > 0.9 * products * T * 16 * H * 4
+
+
 def test_a_float32_carry_remembers_what_a_bfloat16_one_forgets():
     """600 small additions to c: below half a unit of its last place, bfloat16 adds nothing."""
     cell, params, _, _ = problem("lstm", D=1, H=1)
