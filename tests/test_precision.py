@@ -68,7 +68,7 @@ def test_products_are_of_bfloat16_and_everything_else_of_float32(layout):
 
 
 @pytest.mark.parametrize("name, products", [("lstm", 4), ("gru", 6)])
-def test_in_columns_the_gradient_keeps_no_products_of_bfloat16(name, products):
+def test_in_columns_the_gradient_keeps_no_products_of_bfloat16_of_few_inputs(name, products):
     """In float32 it keeps them: an array of (T, B, H) for each gate, of a GRU two."""
     cell, params, xs, carry = problem(name, T=T, B=16, D=D, H=H)
     run = jit(gradients(cell, layout="columns"))
