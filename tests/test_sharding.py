@@ -14,6 +14,7 @@ from reference import assert_trees_close, jit, problem
 
 from zoo.cells import step
 from zoo.unroll import batch_over, bidirectional, stack, unroll
+from zoo.unroll.layout import LAYOUTS
 
 T, B, H = 6, 8, 4
 KINDS = {"explicit": AxisType.Explicit, "auto": AxisType.Auto}
@@ -168,13 +169,14 @@ def test_shard_map_over_the_batch_of_either_kind_of_mesh_gives_the_gradients_of_
     assert_trees_close(jit(local)(*spread), want, rtol=1e-5)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_devices_that_share_the_batch_alone_send_nothing_within_the_time_loop(kind):
+def test_devices_that_share_the_batch_alone_send_nothing_within_the_time_loop(kind, layout):
     cell, params, xs, carry = problem("lstm", B=B)
     mesh = mesh_of((4, 1), kind)
     arrays = params, place(mesh, xs, None, "data"), place(mesh, carry, "data")
     with batch_over(mesh, "data") if kind == "auto" else nullcontext():
-        run = jit(partial(results, cell, layout="columns", **OPTIONS[ALL])).lower(*arrays).compile()
+        run = jit(partial(results, cell, layout=layout, **OPTIONS[ALL])).lower(*arrays).compile()
     assert_trees_close(run(*arrays), alone("lstm", ALL), rtol=1e-6, atol=1e-6)
     inner, _, outer = run.as_text().partition("\nENTRY")
     sent = re.compile(r" (all-\w+|collective-\w+|reduce-scatter)(-start)?\(")
