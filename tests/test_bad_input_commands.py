@@ -148,6 +148,7 @@ COMMANDS = [
     ("reproduce", "configs/char_lm.py --seeds=0", "must be at least 1"),
     ("reproduce", f"configs/char_lm.py --seeds={BIG}", "must be at most 1000"),
     ("reproduce", "configs/none.py", "no such file"),
+    ("reproduce", "--config.seed=1", "no config given"),
     ("compare", "", "no config given"),
     ("compare", "none", "no such file"),
     ("bench", "", "give one of core"),

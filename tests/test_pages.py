@@ -231,8 +231,10 @@ def test_verify_compares_the_average_where_there_is_one(run, tmp_path, monkeypat
 
     config = json.loads((run / "config.json").read_text())
 
-    def verified(entry):
-        reference.FILE.write_text(json.dumps({"char_lm:alice": {"runs": [entry]}}))
+    def verified(entry, keys=""):
+        command = f"python train.py --config=configs/char_lm.py:alice {keys}"
+        entries = {"char_lm:alice": {"runs": [entry], "command": command}}
+        reference.FILE.write_text(json.dumps(entries))
         code = cli.run(report.main, ["report", f"--verify={run}"])
         return code, "".join(capsys.readouterr())
 
@@ -244,7 +246,9 @@ def test_verify_compares_the_average_where_there_is_one(run, tmp_path, monkeypat
     assert code == 0 and "average_sha256: the same" in out
     code, out = verified(result | {"average_sha256": "0"})
     assert code == 1 and "average_sha256: different" in out
-    code, out = verified({k: v for k, v in result.items() if k != "average_sha256"})
+    assert "trained with" not in out
+    code, out = verified({k: v for k, v in result.items() if k != "average_sha256"}, "--config.a=1")
+    assert "the reference was trained with --config.a=1\n" in out
     assert code == 0 and "average_sha256: not in the reference" in out
 
 

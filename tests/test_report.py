@@ -1,12 +1,14 @@
 """zoo.report: tables that tell who wins and what was not reached, and pictures of plots."""
 
+import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from zoo import cli, report
+from zoo import cli, compare, report, reproduce
 from zoo import config as configs
 from zoo.runs import reference
 
@@ -103,6 +105,33 @@ def test_seeds_as_one_model_have_a_row_of_their_own():
     )
     assert together[0] == "| `char_lm:shakespeare`: its 2 seeds as one model"
     assert together[-2:] == ["20", "2.0 min |"]
+
+
+def test_keys_that_a_result_was_made_with_stand_in_its_row_and_are_given_to_the_trainings(
+    tmp_path, monkeypatch
+):
+    key, result = "--config.model.precision=bfloat16", tmp_path / "runs/window_lm-alice/result.json"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    result.parent.mkdir(parents=True)
+    given = entry({"train_loss": 1.7, "valid_loss": 1.6})["runs"][0]
+    result.write_text(
+        json.dumps(given | {"config": "window_lm", "variant": "alice", "finished": True})
+    )
+    commands = []
+
+    def ended(command):
+        commands.append(command[1:])
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(reproduce.subprocess, "run", ended)
+    assert cli.run(reproduce.main, ["reproduce", "configs/window_lm.py:alice", key]) == 0
+    config, run = "--config=configs/window_lm.py:alice", "--run=runs/window_lm-alice"
+    assert commands == [["train.py", config, key, run]]
+    entries = reference.read(tmp_path / "runs/reference.json")
+    assert entries["window_lm:alice"]["runs"] == [given]
+    for table in report.tables(entries), compare.table("window_lm", entries):
+        assert f"windows of 100, with `{key}`" in table
 
 
 def test_a_loss_to_a_baseline_is_shown_as_a_loss():

@@ -40,8 +40,9 @@ def table(name: str, entries: dict) -> str:
     heads = [f"{known[key].words}, {known[key].unit}" for key in keys]
     lines = rows(["config", "what it is", "parameters", *heads, "training time"])
     for variant, settings in variants.items():
-        runs = entries.get(f"{name}:{variant}", {}).get("runs", [])
-        cells = [f"`{name}:{variant}`", settings.about]
+        entry = entries.get(f"{name}:{variant}", {})
+        runs, given = entry.get("runs", []), " ".join(reference.keys(entry))
+        cells = [f"`{name}:{variant}`", settings.about + (f", with `{given}`" if given else "")]
         if not runs:
             lines.append(line([*cells, *["–"] * (1 + len(keys)), "not run"]))
             continue

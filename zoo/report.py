@@ -117,6 +117,8 @@ def tables(entries: dict) -> str:
             file, _, variant = name.partition(":")
             settings = config.load(f"configs/{file}.py:{variant}")
             found = rows.setdefault(settings.task, [])
+            if given := " ".join(reference.keys(entry)):
+                settings.about += f", with `{given}`"
             found += _rows(name, settings, entry["runs"])
             if together := entry.get("together"):
                 settings.about = f"its {len(entry['runs'])} seeds as one model"
@@ -195,7 +197,8 @@ def verify(run: Path, entries: dict) -> int:
         raise UserError(
             f"--verify={run}: was trained on data of your own ({own}), for which there is no reference"
         )
-    runs = [r for r in entries.get(name, {"runs": []})["runs"] if r["seed"] == result["seed"]]
+    entry = entries.get(name, {"runs": []})
+    runs = [r for r in entry["runs"] if r["seed"] == result["seed"]]
     if not runs:
         raise UserError(
             f"--verify={run}: {reference.FILE} has no {name} with seed {result['seed']}"
@@ -212,6 +215,8 @@ def verify(run: Path, entries: dict) -> int:
     for key, value in want["versions"].items():
         if value != result["versions"].get(key):
             print(f"version of {key}: {result['versions'].get(key)} (reference {value})")
+    if given := " ".join(reference.keys(entry)):
+        print(f"the reference was trained with {given}")
     counted = [key for key in keys if key != "best_sha256" and key in want]
     return 0 if all(same[key] for key in counted) else 1
 

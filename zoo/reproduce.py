@@ -1,9 +1,10 @@
 """Runs configs and writes what came out into runs/reference.json.
 
     python -m zoo.reproduce configs/char_lm.py:alice configs/char_lm.py:shakespeare [--seeds=N]
+    python -m zoo.reproduce configs/window_lm.py:alice --config.model.precision=bfloat16
 
-Each runs as ``python train.py`` in a process of its own; runs that are finished are not run again. Several
-seeds of a language model are evaluated as one model, too.
+Each runs as ``python train.py`` in a process of its own, with the keys of configs that are given; runs that
+are finished are not run again. Several seeds of a language model are evaluated as one model, too.
 """
 
 if __name__ == "__main__":  # first of all: what is imported below takes seconds
@@ -26,7 +27,8 @@ from zoo.runs import reference
 def main(argv):
     values = flags.FlagValues()
     flags.DEFINE_integer("seeds", 1, "seeds to run, from 0", flag_values=values)
-    names = cli.parse(values, argv, __doc__, positional=True)
+    keys = [word for word in argv if word.startswith("--config.")]
+    names = cli.parse(values, [w for w in argv if w not in keys], __doc__, positional=True)
     if names is None:
         return 0
     bounds.flag(values, "seeds", 1, 1000)
@@ -34,14 +36,15 @@ def main(argv):
         raise UserError("no config given: configs/NAME.py:VARIANT, one or several")
     settings = [config.load(name) for name in names]
     for name, setting in zip(names, settings, strict=True):
-        if code := reproduce(name, setting, values.seeds):
+        if code := reproduce(name, setting, values.seeds, keys):
             return code
     return 0
 
 
-def reproduce(name: str, settings, seeds: int) -> int:
-    """Runs one config over seeds and puts it into the reference; the exit code of train.py."""
-    command = ["train.py", f"--config={name}"]
+def reproduce(name: str, settings, seeds: int, keys: list[str]) -> int:
+    """Runs one config with ``keys``, each --config.KEY=VALUE, over seeds and puts it into the reference.
+    The exit code of train.py."""
+    command = ["train.py", f"--config={name}", *keys]
     run = Path(f"runs/{settings.name}-{settings.variant}")
     command += [f"--run={run}"] + ([f"--seeds={seeds}"] if seeds > 1 else [])
     if code := subprocess.run([sys.executable, *command]).returncode:

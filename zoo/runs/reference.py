@@ -6,10 +6,10 @@ What all runs of an entry share, such as versions and the scores of other method
 
 import fcntl
 import json
-import os
 import platform
 from pathlib import Path
 
+from zoo import cache
 from zoo.data.files import write_bytes
 from zoo.errors import UserError
 
@@ -78,9 +78,15 @@ def _joined(shared, rest):
     return shared | rest | both
 
 
+def keys(entry: dict) -> list[str]:
+    """What the command of an entry has beside its config, each --config.KEY=VALUE."""
+    return [word for word in entry.get("command", "").split() if word.startswith("--config.")]
+
+
 def machine() -> str:
     """What figures were measured on, in words."""
-    return f"{os.cpu_count()} cores, {platform.machine()}"
+    count = cache.cores()
+    return f"{count} core{'s' if count > 1 else ''}, {platform.machine()}"
 
 
 def versions() -> dict[str, str]:
