@@ -18,7 +18,8 @@ What differs: our texts are other editions. Alice has 144,431 characters of 45 k
 of 43; the Carol 158,446 of 43, the source's 158,602 of 44. Adam's epsilon is 1e-8 (Keras: 1e-7).
 
 What the source suggests, one change each, on Alice; their last tenth is held out, so that they have a
-valid_loss. ``python -m zoo.compare window_lm`` makes a table of them. None of them is measured yet.
+valid_loss. ``python -m zoo.compare window_lm`` makes a table of them. One is measured, on one core with
+--config.model.precision=bfloat16: with an embedding the loss is 1.717 after 6 minutes.
 
     python train.py --config=configs/window_lm.py:alice_held_out      no change
     python train.py --config=configs/window_lm.py:alice_layers        two layers, dropout between them too
@@ -26,7 +27,7 @@ valid_loss. ``python -m zoo.compare window_lm`` makes a table of them. None of t
     python train.py --config=configs/window_lm.py:alice_epochs        50 epochs
     python train.py --config=configs/window_lm.py:alice_dropout       dropout 0.5
     python train.py --config=configs/window_lm.py:alice_no_dropout    none
-    python train.py --config=configs/window_lm.py:alice_embedding     an embedding in place of one number
+    python train.py --config=configs/window_lm.py:alice_embedding     67 min  0.752  an embedding, not one
     python train.py --config=configs/window_lm.py:alice_many          foretells after every character
 """
 
