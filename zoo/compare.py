@@ -41,7 +41,7 @@ def table(name: str, entries: dict) -> str:
     lines = rows(["config", "what it is", "parameters", *heads, "training time"])
     for variant, settings in variants.items():
         entry = entries.get(f"{name}:{variant}", {})
-        runs, given = entry.get("runs", []), " ".join(reference.keys(entry))
+        runs, given = entry.get("runs", []), reference.keys(entry)
         cells = [f"`{name}:{variant}`", settings.about + (f", with `{given}`" if given else "")]
         if not runs:
             lines.append(line([*cells, *["–"] * (1 + len(keys)), "not run"]))

@@ -117,7 +117,7 @@ def tables(entries: dict) -> str:
             file, _, variant = name.partition(":")
             settings = config.load(f"configs/{file}.py:{variant}")
             found = rows.setdefault(settings.task, [])
-            if given := " ".join(reference.keys(entry)):
+            if given := reference.keys(entry):
                 settings.about += f", with `{given}`"
             found += _rows(name, settings, entry["runs"])
             if together := entry.get("together"):
@@ -215,7 +215,7 @@ def verify(run: Path, entries: dict) -> int:
     for key, value in want["versions"].items():
         if value != result["versions"].get(key):
             print(f"version of {key}: {result['versions'].get(key)} (reference {value})")
-    if given := " ".join(reference.keys(entry)):
+    if given := reference.keys(entry):
         print(f"the reference was trained with {given}")
     counted = [key for key in keys if key != "best_sha256" and key in want]
     return 0 if all(same[key] for key in counted) else 1

@@ -78,9 +78,10 @@ def _joined(shared, rest):
     return shared | rest | both
 
 
-def keys(entry: dict) -> list[str]:
-    """What the command of an entry has beside its config, each --config.KEY=VALUE."""
-    return [word for word in entry.get("command", "").split() if word.startswith("--config.")]
+def keys(entry: dict) -> str:
+    """What the command of an entry has beside its config: --config.KEY=VALUE, ..., "" for nothing."""
+    words = entry.get("command", "").split()
+    return " ".join(word for word in words if word.startswith("--config."))
 
 
 def machine() -> str:

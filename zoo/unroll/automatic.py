@@ -13,14 +13,14 @@ import jax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-_BATCH = ContextVar("batch", default=None)
+_BATCH = ContextVar("batch", default=(None, ()))
 
 
 @contextmanager
 def batch_over(mesh: Mesh, axes: str | tuple[str, ...]):
     """While a program is traced within, ``unroll`` shares the sequences out over axes of the mesh, where
     they divide the batch and all other axes are of one device."""
-    token = _BATCH.set((mesh, axes))
+    token = _BATCH.set((mesh, (axes,) if isinstance(axes, str) else axes))
     try:
         yield
     finally:
@@ -30,11 +30,9 @@ def batch_over(mesh: Mesh, axes: str | tuple[str, ...]):
 def run(loop, params, xs, carry, mask, resets):
     """``loop`` (params, xs, carry, mask, resets) -> (carry, ys, carries or None)."""
     arguments = params, xs, carry, mask, resets
-    mesh, axes = _BATCH.get() or (None, ())
-    devices = (
-        prod(mesh.shape[a] for a in ([axes] if isinstance(axes, str) else axes)) if mesh else 1
-    )
-    if devices == 1 or devices != prod(mesh.shape.values()) or xs.shape[1] % devices:
+    mesh, axes = _BATCH.get()
+    devices = prod(mesh.shape[axis] for axis in axes)
+    if devices == 1 or devices != mesh.size or xs.shape[1] % devices:
         return loop(*arguments)
     first, second = P(axes), P(None, axes)
     return jax.shard_map(
