@@ -93,6 +93,19 @@ def test_a_step_is_measured(tmp_path, monkeypatch, capsys):
     assert "| `airline:regression` | airline |" in capsys.readouterr().out
 
 
+def test_a_step_in_bfloat16_is_measured_beside_float32(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(step, "_TURN", 0.01)
+    file = tmp_path / "step.json"
+    flags = ["--configs=airline:regression", "--contestants=half,ours", "--half", "--rounds=1"]
+    assert cli.run(command.main, ["bench", "step", *flags, f"--out={file}"]) == 0
+    entry = json.loads(file.read_text())
+    record = entry["configs"][0]
+    assert entry["part"] == " --half" and record["steps"]["half"]["ratio"] == 1
+    off = record["losses"]["half"][0] / record["losses"]["ours"][0] - 1
+    assert 0 < abs(off) < step.TOLERANCE_HALF  # products of another type
+    assert "| ms a step | ours |\n" in capsys.readouterr().out
+
+
 def test_writing_text_is_measured(tmp_path, capsys):
     file = tmp_path / "sample.json"
     sizes = ["--hidden=4", "--length=3", "--layers=2", "--batches=2", "--rounds=1"]

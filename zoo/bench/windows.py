@@ -1,6 +1,7 @@
 """Source 002's model of windows, beside the same in PyTorch and Keras: its training step, or its losses.
 
 python -m zoo.bench windows                                the step, in turns
+python -m zoo.bench windows --half                         the same in bfloat16 (mixed precision)
 python -m zoo.bench windows --epochs=2                     the losses of two epochs, by us and by PyTorch
 python -m zoo.bench windows --epochs=2 --most=100          the first 100 steps of each
 
@@ -18,6 +19,7 @@ from zoo.bench import contest, step, turns
 from zoo.bench.contest import Contest
 from zoo.bench.markdown import line, ratio, rows
 from zoo.bench.trainings import KERAS_ON_TORCH, TRAININGS
+from zoo.errors import UserError
 
 _EPOCH = 1800  # seconds that an epoch may take
 _TURN = 3.0  # seconds: Keras's fit needs a while to begin
@@ -28,7 +30,7 @@ def define(values: flags.FlagValues) -> None:
     define = {"flag_values": values}
     flags.DEFINE_integer("rounds", 7, "turns of each", **define)
     flags.DEFINE_string("config", "window_lm:alice", "a config that reads windows", **define)
-    flags.DEFINE_list("contestants", list(_ALL), "the first is ours", **define)
+    step.define_contestants(values, _ALL)
     flags.DEFINE_integer(
         "epochs", 0, "epochs whose losses are compared; 0 measures the step", **define
     )
@@ -37,8 +39,11 @@ def define(values: flags.FlagValues) -> None:
 
 def main(values: flags.FlagValues) -> tuple[dict, int]:
     turns.at_least(values, {"rounds": 1, "epochs": 0, "most": 0})
-    names = [n for n in values.contestants if n in _WITH_LOSSES or not values.epochs]
-    chosen = step.contestants(names, [values.config], _ALL, "config")
+    if values.half and values.epochs:
+        raise UserError("--half: not with --epochs")
+    chosen = step.contestants(values, [values.config], _ALL, "config")
+    if values.epochs:
+        chosen = {name: c for name, c in chosen.items() if name in _WITH_LOSSES}
     lacking = contest.absent(chosen)
     there = {name: c for name, c in chosen.items() if name not in lacking}
     options = {"epochs": values.epochs, "most": values.most}
@@ -54,7 +59,8 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
         **contest.about(chosen, lacking, held.failed),
         "config": record,
         "losses": losses,
-    } | ({"part": f" --epochs={values.epochs}"} if values.epochs else {})
+        "part": f" --epochs={values.epochs}" if values.epochs else step.part(values),
+    }
     return result, int(bool(held.failed))
 
 
@@ -73,7 +79,8 @@ def caption(result: dict) -> str:
     """What stands above the table."""
     record = result["config"] or {"config": "window_lm", "data": "nothing"}
     if not result["epochs"]:
-        return f"A training step of `{record['config']}`"
+        half = ", in bfloat16 (mixed precision) and in float32" if result.get("part") else ""
+        return f"A training step of `{record['config']}`{half}"
     part = f" (the first {result['most']} steps of each)" if result["most"] else ""
     return (
         f"`{record['config']}` on {record['data']}: the mean training loss of each epoch{part}, from equal "
@@ -90,9 +97,9 @@ def table(result: dict) -> str:
 def _steps_table(result):
     lines = rows(["who", "ms a step", "times ours"])
     steps = result["config"]["steps"] if result["config"] else {}
-    for name, title in result["contestants"]:
+    for i, (name, title) in enumerate(result["contestants"]):
         if name in steps:
-            beside = "1" if name == "ours" else ratio(steps[name])
+            beside = ratio(steps[name]) if i else "1"
             lines.append(line([title, f"{1000 * steps[name]['median']:.3g}", beside]))
     return "\n".join(lines)
 

@@ -7,14 +7,22 @@ the data, the first parameters, the first batch (``workload``).
 from zoo.bench.contest import Contestant
 
 
-def _of(title, module, *packages, env=None):
-    return Contestant(title, f"zoo.bench.trainings.{module}", packages, {}, env or {})
+def _of(title, module, *packages, env=None, **options):
+    return Contestant(title, f"zoo.bench.trainings.{module}", packages, options, env or {})
 
 
+_ON_JAX, _HALF = {"KERAS_BACKEND": "jax"}, {"precision": "bfloat16"}
 TRAININGS = {
     "ours": _of("ours", "ours"),
     "torch": _of("PyTorch", "pytorch", "torch"),
-    "keras-jax": _of("Keras on JAX", "keras_fit", "keras", env={"KERAS_BACKEND": "jax"}),
+    "keras-jax": _of("Keras on JAX", "keras_fit", "keras", env=_ON_JAX),
+}
+# In mixed precision, beside all of them without it: some are slower with it.
+IN_HALF = {
+    "half": _of("ours, bfloat16", "ours", **_HALF),
+    **TRAININGS,
+    "torch-half": _of("PyTorch, bfloat16", "pytorch", "torch", **_HALF),
+    "keras-half": _of("Keras on JAX, bfloat16", "keras_fit", "keras", env=_ON_JAX, **_HALF),
 }
 # Of windows alone: its steps of a time loop are calls of Python, and what is short takes a while.
 KERAS_ON_TORCH = {

@@ -11,7 +11,9 @@ from zoo.bench.trainings import workload
 from zoo.bench.worker import Run
 
 
-def prepare(file):
+def prepare(file, precision="float32"):
+    if precision != "float32":
+        keras.config.set_dtype_policy(f"mixed_{precision}")
     work = workload.read(file)
     make = {"text": _text, "windows": _windows, "series": _series}[work.sizes["kind"]]
     members = [make(work, i) for i in range(work.sizes["members"])]
@@ -43,7 +45,7 @@ def _text(work, i):
     for rate in rates[:-1]:
         xs = _locked(rate, xs)
         xs = keras.layers.LSTM(m["hidden"], return_sequences=True)(xs)
-    model = keras.Model(inputs, keras.layers.Dense(V)(_locked(rates[-1], xs)))
+    model = keras.Model(inputs, keras.layers.Dense(V, dtype="float32")(_locked(rates[-1], xs)))
     weights = [p["embedding"]] if m["embed"] else []
     weights += [p[f"layer_{n}.{name}"] for n in range(m["layers"]) for name in ("w_x", "w_h", "b")]
     model.set_weights([*weights, p["kernel"], p["bias"]])
@@ -75,7 +77,7 @@ def _windows(work, i):
         xs = keras.layers.LSTM(m["hidden"], return_sequences=more)(xs)
     if m["dropout_out"]:
         xs = (_locked if every else _dropped)(m["dropout_out"], xs)
-    model = keras.Model(inputs, keras.layers.Dense(V)(xs))
+    model = keras.Model(inputs, keras.layers.Dense(V, dtype="float32")(xs))
     weights = [p["embedding"]] if m["embed"] else []
     weights += [p[f"layer_{n}.{name}"] for n in range(m["layers"]) for name in ("w_x", "w_h", "b")]
     model.set_weights([*weights, p["kernel"], p["bias"]])
@@ -123,7 +125,7 @@ def _series(work, i):
     for n in range(m["layers"]):
         more = n < m["layers"] - 1
         model.add(keras.layers.LSTM(m["hidden"], stateful=m["stateful"], return_sequences=more))
-    model.add(keras.layers.Dense(1))
+    model.add(keras.layers.Dense(1, dtype="float32"))
     weights = [p[f"layer_{n}.{name}"] for n in range(m["layers"]) for name in ("w_x", "w_h", "b")]
     model.set_weights([*weights, p["kernel"], p["bias"]])
     model.compile(_optimizer(sizes), "mean_squared_error")

@@ -24,11 +24,11 @@ _STAND_IN = {
 _LANGUAGES = (40, 10_000)
 
 
-def prepare(config, folder, epochs=0, most=0):
+def prepare(config, folder, epochs=0, most=0, precision="float32"):
     """``config`` as in char_lm:docs; ``folder`` is for random text. Runs: "steps", training; "loss", of the
     first batch without dropout; "workload"; "epochs", of a text that is read in windows: the loss (epochs,)
     of each of the first epochs, or of the first ``most`` steps of each."""
-    job, data_is = make_job(config, Path(folder))
+    job, data_is = make_job(config, Path(folder), precision)
     work = _workload(job, data_is, epochs, most)
     state = step.begin(job)
     data, order = mesh.replicated(job.mesh, job.task.data("train")), step.orders(job)(0)
@@ -49,11 +49,12 @@ def prepare(config, folder, epochs=0, most=0):
     }
 
 
-def make_job(name, folder):
+def make_job(name, folder, precision="float32"):
     """(the job of a config as in char_lm:docs, which data it reads): random text, written into ``folder``,
     where the corpus cannot be had."""
     file, _, variant = name.partition(":")
     config = configs.load(f"configs/{file}.py:{variant}")
+    config.model.precision = precision
     try:
         job = jobs.make(config)
         job.task.describe_data()

@@ -1,4 +1,5 @@
-"""PyTorch: a plain loop around nn.LSTM, with the same dropout, optimizer, schedule and clipping."""
+"""PyTorch: a plain loop around nn.LSTM, with the same dropout, optimizer, schedule and clipping; bfloat16
+by its autocast."""
 
 import os
 from functools import partial
@@ -13,10 +14,11 @@ from zoo.bench.trainings import workload
 from zoo.bench.worker import Run
 
 
-def prepare(file):
+def prepare(file, precision="float32"):
     work = workload.read(file)
     make = {"text": _text, "windows": _windows, "series": _series}[work.sizes["kind"]]
-    members = [make(work, i) for i in range(work.sizes["members"])]
+    cast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+    members = [make(work, i, cast) for i in range(work.sizes["members"])]
     ours = work.parameters()
     theirs = sum(p.numel() for model, *_ in members for p in model.parameters() if p.requires_grad)
     if ours != theirs:
@@ -33,7 +35,7 @@ def prepare(file):
     first = Run(loss, lambda losses: {"loss": losses})
     runs = {"loss": first, "steps": Run(lambda: steps(1), many=steps)}
     if "order" in work.data:
-        runs["epochs"] = Run(lambda: _epochs(work), lambda losses: {"losses": losses})
+        runs["epochs"] = Run(lambda: _epochs(work, cast), lambda losses: {"losses": losses})
     return runs
 
 
@@ -72,7 +74,7 @@ class LanguageModel(nn.Module):
         return self.head(_locked(self, xs, self.rates["dropout_out"])), after
 
 
-def _text(work, i):
+def _text(work, i, cast):
     torch.set_num_threads(os.cpu_count())
     sizes, p = work.sizes, work.member(i)
     model = LanguageModel(sizes["vocab"], sizes["model"])
@@ -88,13 +90,17 @@ def _text(work, i):
     B, T = sizes["batch"], sizes["window"]
     batches, states, clip = _batches(sizes, tokens), None, sizes["optimizer"]["clip_norm"]
 
+    @cast
+    def loss(rows, states):
+        logits, states = model(rows[:, :-1], states)
+        return F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].T.flatten()), states
+
     def train():
         nonlocal states
         rows, fresh = next(batches)
-        logits, states = model(rows[:, :-1], None if fresh else states)
-        loss = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].T.flatten())
+        error, states = loss(rows, None if fresh else states)
         optimizer.zero_grad()
-        loss.backward()
+        error.backward()
         if clip:
             nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimizer.step()
@@ -106,10 +112,9 @@ def _text(work, i):
         assert rows.shape == (B, T + 1)
         model.eval()
         with torch.no_grad():
-            logits, _ = model(rows[:, :-1], None)
-            loss = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].T.flatten())
+            error, _ = loss(rows, None)
         model.train()
-        return float(loss)
+        return float(error)
 
     return model, train, check
 
@@ -148,7 +153,7 @@ class WindowModel(nn.Module):
         return self.head(_locked(self, xs if every else xs[-1:], self.rates["dropout_out"]))
 
 
-def _windows(work, i):
+def _windows(work, i, cast):
     torch.set_num_threads(os.cpu_count())
     torch.manual_seed(0)
     sizes, p = work.sizes, work.member(i)
@@ -165,6 +170,7 @@ def _windows(work, i):
     T, B = sizes["window"], sizes["batch"]
     batches = _shuffled(len(tokens) - T, B)
 
+    @cast
     def loss(rows):
         targets = rows[:, 1:] if every else rows[:, -1:]
         return F.cross_entropy(model(rows[:, :-1], every).flatten(0, 1), targets.T.flatten())
@@ -193,9 +199,9 @@ def _shuffled(count, size):
         yield from torch.randperm(count)[: count // size * size].view(-1, size)
 
 
-def _epochs(work):
+def _epochs(work, cast):
     """(epochs,) mean loss of each epoch, with dropout, from the first parameters."""
-    _, train, _ = _windows(work, 0)
+    _, train, _ = _windows(work, 0, cast)
     losses = []
     for epoch in work.data["order"]:
         sums = []
@@ -206,7 +212,7 @@ def _epochs(work):
     return np.array(losses)
 
 
-def _series(work, i):
+def _series(work, i, cast):
     torch.set_num_threads(1)  # two are slower for so little work
     p, m = work.member(i), work.sizes["model"]
     windows, targets = (torch.tensor(work.data[name]) for name in ("windows", "targets"))
@@ -221,6 +227,7 @@ def _series(work, i):
     state, at, n = None, 0, len(targets)
     shuffle, order = np.random.default_rng(0), np.arange(n)
 
+    @cast
     def loss(i, state):
         ys, state = lstm(windows[i][:, None], state)
         return (head(ys[-1])[0, 0] - targets[i]).square(), tuple(s.detach() for s in state)
