@@ -1,7 +1,7 @@
 """Every window of 100 characters, and the character that follows it: the models of source 002.
 
     python train.py --config=configs/window_lm.py             46 min  1.785  Alice in Wonderland: train_loss
-    python train.py --config=configs/window_lm.py:christmas_carol     51 min  2.100  A Christmas Carol: train_loss
+    python train.py --config=configs/window_lm.py:christmas_carol     51 min  2.100  A Christmas Carol
     python train.py --config=configs/window_lm.py --config.data.path=FILE --run=runs/mine      your own text
 
 The protocol is the source's. The text is lower-cased; every window is read, one character apart, as numbers
