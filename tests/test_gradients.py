@@ -1,5 +1,6 @@
 """The hand-written gradient of the time loop against JAX's own and against finite differences."""
 
+import re
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -245,3 +246,25 @@ def test_cells_whose_gates_read_the_sum_of_both_shares_have_one_product_a_step(n
     assert columns.reads_the_sum(cell, params, carry) == sums
     program = jax.make_jaxpr(partial(unroll, cell, layout="columns"))(params, xs, carry)
     assert str(program).count("dot_general") == (1 if sums else 2)
+
+
+@pytest.mark.parametrize("read", [True, False])
+@pytest.mark.parametrize("name", ["gru", "lstm"])
+def test_the_gradient_writes_no_h_beside_the_outputs_and_no_zeros_for_unread_ones(name, read):
+    cell, params, xs, carry = problem(name)
+
+    def arrays(**options):
+        """What the arrays of the size of ys are filled with before they are written."""
+
+        def loss(params, xs, carry):
+            last, ys = unroll(cell, params, xs, carry, layout="columns", **options)
+            return (ys**2).sum() if read else (last.h**2).sum()
+
+        jaxpr = str(jax.make_jaxpr(jax.grad(loss, (0, 1, 2)))(params, xs, carry))
+        filled = rf"f64\[{T},4,{B}\] = broadcast_in_dim(?:\[.*?\])? ([\d.]+)"
+        return sorted(map(float, re.findall(filled, jaxpr, re.DOTALL)))
+
+    ys_and_more = [1.0, 2.0][: len(carry)]
+    assert arrays() == ys_and_more
+    # In the padding ys are zeros, and h is not.
+    assert arrays(lengths=jnp.array(LENGTHS)) == [*ys_and_more, len(carry) + 1]

@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.custom_derivatives import SymbolicZero, custom_vjp_primal_tree_values
 from jax.extend.core import Literal
 
 from zoo.cells.cell import affine_inputs, cast, input_share, product
 from zoo.unroll.steps import at, put, restart, selected, varying
 
 _BLOCK = 512
+_TILE = 32  # inputs that AMX multiplies at once; 257 of them take 1.35 times as long as 288
 _FEW = 384  # inputs, D + H: with 256 again takes 0.9 of the time, with 512 as long, with 1,024 1.05
 
 
@@ -55,17 +57,36 @@ def run(cell, reverse, params, xs, carry, mask, resets):
         products, matrices, b = _APART, (params.w_x, w_h), params.b
     if b is not None:
         xs, b = cast((xs, b), dtype)
+    gx = xs if products is _GIVEN else None
+    puts_out_h = mask is None and _puts_out_h(cell, params, carry, gx)
     xs, carry = jax.tree.map(_turn, (xs, carry))
     params = cast(params, dtype)  # from here on read by the gates alone
-    last, ys = _loop(cell, products, reverse, params, matrices, b, xs, carry, mask, resets)
+    way = (cell, products, reverse, puts_out_h)
+    last, ys = _loop(*way, params, matrices, b, xs, carry, mask, resets)
     return jax.tree.map(_turn, (last, ys))
+
+
+def _jaxpr(cell, params, carry, gx=None):
+    """The jaxpr of the gates, for one sequence. gx: its share of all steps, (T, B, ·); as gh when None."""
+
+    def one(tree, axes):
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[axes:], a.dtype), tree)
+
+    dtype = carry.h.dtype
+    gh = jax.ShapeDtypeStruct(cell.recurrent(params).shape[1:], dtype)
+    gx = gh if gx is None else one(gx, 2)
+    return jax.make_jaxpr(cell.gates)(cast(params, dtype), one(carry, 1), gx, gh).jaxpr
+
+
+def _puts_out_h(cell, params, carry, gx):
+    """Whether the output of a step is its new h: then ys have the h that the step after it begins with."""
+    out, n = _jaxpr(cell, params, carry, gx).outvars, len(jax.tree.leaves(carry))
+    return out[n:] == out[:1]
 
 
 def reads_the_sum(cell, params, carry) -> bool:
     """Whether the gates read gx + gh, and neither of them alone: their jaxpr tells."""
-    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), carry)
-    g = jax.ShapeDtypeStruct(cell.recurrent(params).shape[1:], carry.h.dtype)
-    jaxpr = jax.make_jaxpr(cell.gates)(cast(params, carry.h.dtype), one, g, g).jaxpr
+    jaxpr = _jaxpr(cell, params, carry)
     pair = set(jaxpr.invars[-2:])
     read = [{v for v in eqn.invars if not isinstance(v, Literal)} for eqn in jaxpr.eqns]
     read = [
@@ -78,22 +99,25 @@ def _turn(a):
     return a.swapaxes(-1, -2)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def _loop(cell, products, reverse, params, matrices, b, xs, carry, mask, resets):
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2, 3))
+def _loop(cell, products, reverse, puts_out_h, params, matrices, b, xs, carry, mask, resets):
     options = (params, matrices, b, xs, carry, mask, resets)
-    return _over_time(cell, products, reverse, *options, keep=False)[:2]
+    return _over_time(cell, products, reverse, None, *options)[:2]
 
 
-def _forward(cell, products, reverse, params, matrices, b, xs, carry, mask, resets):
-    options = (params, matrices, b, xs, carry, mask, resets)
-    *out, kept = _over_time(cell, products, reverse, *options, keep=True)
-    return tuple(out), (params, matrices, b, xs, mask, resets, kept)
+def _forward(cell, products, reverse, puts_out_h, *options):
+    options = custom_vjp_primal_tree_values(options)
+    params, matrices, b, xs, carry, mask, resets = options
+    last, ys, kept = _over_time(cell, products, reverse, puts_out_h, *options)
+    begun = (carry.h, ys) if puts_out_h else None
+    return (last, ys), (params, matrices, b, xs, mask, resets, kept, begun)
 
 
-def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, resets, *, keep):
-    """(last carry, ys (T, H, B), what the gradient needs of a step: the carry before it, and z or ())."""
+def _over_time(cell, products, reverse, puts_out_h, params, matrices, b, xs, carry, mask, resets):
+    """(last carry, ys (T, H, B), what the gradient needs of a step beside ys: the carry before it, without
+    h where ``puts_out_h``, and z or ()). puts_out_h: None where there is no gradient."""
     T = len(jax.tree.leaves(xs)[0])
-    wide, gated = _wide(params, carry), partial(_gated, cell, products, params)
+    wide, gated = _wide(params, carry.h.shape[-1]), partial(_gated, cell, products, params)
     multiplied = _multiplied(matrices, b)
 
     def one(carry, t):
@@ -101,51 +125,76 @@ def _over_time(cell, products, reverse, params, matrices, b, xs, carry, mask, re
         x = at(xs, t)
         operands = products.operands(*cast((x, carry.h), matrices[0].dtype))
         z = multiplied(operands, carry.h.dtype)
-        kept = (carry, () if _again(carry, matrices) else z)
+        kept = carry._replace(h=()) if puts_out_h else carry
+        kept = (kept, () if _again(carry.h, matrices) else z)
         return *gated(wide, carry, x, z, at(mask, t)), kept
 
     def body(i, state):
         carry, ys, kept = state
         t = T - 1 - i if reverse else i
         carry, y, step = one(carry, t)
-        return carry, put(ys, y, t), put(kept, step, t) if keep else ()
+        return carry, put(ys, y, t), () if puts_out_h is None else put(kept, step, t)
 
     _, *each = jax.eval_shape(one, carry, 0)
-    arrays = jax.tree.map(lambda a: jnp.zeros((T, *a.shape), a.dtype), each if keep else each[:1])
-    ys, kept = varying([*arrays, ()][:2], like=(carry, xs, mask, resets))
+    leaves, tree = jax.tree.flatten(each if puts_out_h is not None else (each[0], ()))
+    # All of it is written over. Where several arrays begin with the same number, XLA on a CPU writes one
+    # of them and copies it to the others.
+    arrays = tree.unflatten(jnp.full((T, *a.shape), i, a.dtype) for i, a in enumerate(leaves, 1))
+    ys, kept = varying(arrays, like=(carry, xs, mask, resets))
     return lax.fori_loop(0, T, body, (carry, ys, kept))
 
 
 def _multiplied(matrices, b):
     """operands, type -> the products z of a step, the bias in the first."""
     # Transposed once: left to itself, XLA transposes inside the loop on a CPU, at every step.
-    matrices = lax.optimization_barrier([w.T for w in matrices])
+    more = [-len(w) % _TILE if w.dtype.itemsize == 2 else 0 for w in matrices]
+    matrices = [jnp.pad(w.T, ((0, 0), (0, n))) for w, n in zip(matrices, more, strict=True)]
+    matrices = lax.optimization_barrier(matrices)
 
     def multiplied(operands, dtype):
+        operands = [_with_zeros(*each) for each in zip(operands, more, strict=True)]
         z = [product(w, a, dtype) for w, a in zip(matrices, _joined(operands), strict=True)]
         return z if b is None else [z[0] + b[:, None], *z[1:]]
 
     return multiplied
 
 
-def _again(carry, matrices) -> bool:
+def _with_zeros(parts, n):
+    """The parts (·, B) of an operand, and n rows of zeros."""
+    return (*parts, jnp.zeros((n, parts[0].shape[-1]), parts[0].dtype)) if n else parts
+
+
+def _again(h, matrices) -> bool:
     """Whether the gradient makes the products z anew, and they are not kept. To write them, most of what a
     gradient needs, takes longer than to make them in bfloat16, up to some number of inputs."""
-    return matrices[0].dtype != carry.h.dtype and sum(map(len, matrices)) <= _FEW
+    return matrices[0].dtype != h.dtype and sum(map(len, matrices)) <= _FEW
 
 
-def _backward(cell, products, reverse, kept, cotangents):
-    params, matrices, b, xs, mask, resets, (carries, zs) = kept
-    # Where the outputs are not read, XLA would write these zeros anew in every block.
-    d_last, d_ys = lax.optimization_barrier(cotangents)
-    (T, H, B), dtype, half = carries.h.shape, carries.h.dtype, matrices[0].dtype
-    wide, gated = _wide(params, at(carries, 0)), partial(_gated, cell, products, params)
+def _backward(cell, products, reverse, puts_out_h, kept, cotangents):
+    params, matrices, b, xs, mask, resets, (carries, zs), begun = kept
+    d_last, d_ys = cotangents
+    d_last = jax.tree.map(lambda a: _zeros(a.shape, a) if _unread(a) else a, d_last)
+    T, (H, B) = jax.tree.leaves(d_ys)[0].shape[0], d_last.h.shape
+    dtype, half = d_last.h.dtype, matrices[0].dtype
+    wide, gated = _wide(params, B), partial(_gated, cell, products, params)
     multiplied = _multiplied(matrices, b)
 
+    def before(t):
+        """The carry that step t began with."""
+        carry = at(carries, t)
+        if not puts_out_h:
+            return carry
+        first, ys = begun
+        if reverse:
+            h = jnp.where(t == T - 1, first, at(ys, jnp.minimum(t + 1, T - 1)))
+        else:
+            h = jnp.where(t == 0, first, at(ys, jnp.maximum(t - 1, 0)))
+        return restart(carry._replace(h=h), at(resets, t), column=True)
+
     def step(t, j, d_carry, d_wide, pairs):
-        carry, x = at(carries, t), at(xs, t)
+        carry, x = before(t), at(xs, t)
         operands = products.operands(*cast((x, carry.h), half))
-        if _again(carry, matrices):
+        if _again(carry.h, matrices):
             z = [_parts(z[None], 0, H) for z in multiplied(operands, dtype)]
         else:
             z = [_parts(z, t, H) for z in zs]
@@ -154,7 +203,10 @@ def _backward(cell, products, reverse, kept, cotangents):
             return gated(wide, carry, x, _joined(parts), at(mask, t))
 
         _, vjp = jax.vjp(gates, wide, carry, x, z)
-        d_wide_t, d_carry, d_x, d_parts = vjp((d_carry, at(d_ys, t)))
+        # Zeros of all steps, where the outputs are not read, would be written and read for nothing.
+        d_y = jax.tree.map(lambda a: _zeros(a.shape[1:], a) if _unread(a) else at(a, t), d_ys)
+        d_y = varying(d_y, like=(d_carry, carry, x))
+        d_wide_t, d_carry, d_x, d_parts = vjp((d_carry, d_y))
         pairs = [
             (_put_parts(os, o, j), _put_parts(dzs, d, j))
             for (os, dzs), o, d in zip(pairs, operands, cast(d_parts, half), strict=True)
@@ -201,7 +253,7 @@ def _backward(cell, products, reverse, kept, cotangents):
     # Not in the place of z: XLA may copy all of z at every step then, so that nothing is read too late.
     pairs = [tuple(jnp.zeros((n, size, B), _kept_as(half)) for n in w.shape) for w in matrices]
     zeros = jax.tree.map(jnp.zeros_like, (wide, xs))
-    state = varying((d_last, *zeros, pairs, dw, db), like=(d_last, d_ys, kept))
+    state = varying((d_last, *zeros, pairs, dw, db), like=(d_last, kept))
 
     def blocks(state):
         order = (lambda i: i) if reverse else (lambda i: count - 1 - i)
@@ -219,12 +271,19 @@ def _backward(cell, products, reverse, kept, cotangents):
     return d_params, dw, None if b is None else db.astype(b.dtype), d_xs, d_carry, None, None
 
 
-_loop.defvjp(_forward, _backward)
+_loop.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _wide(params, carry):
+def _unread(cotangent):
+    return isinstance(cotangent, SymbolicZero)
+
+
+def _zeros(shape, like):
+    return jnp.zeros(shape, like.dtype)
+
+
+def _wide(params, B):
     """The parameters with each vector (n,) repeated in every column, (n, B): gates read those only."""
-    B = carry.h.shape[-1]
     return jax.tree.map(lambda a: _repeated(a, B) if a.ndim == 1 else a, params)
 
 
