@@ -1,9 +1,14 @@
-"""What train.py does with its flags: --help of a config, --seeds, --overwrite, --mode=eval and check."""
+"""What train.py does with its flags: --help of a config, --seeds, --jobs, --overwrite, --mode."""
 
 import contextlib
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -13,9 +18,11 @@ from bad_input import files, keys
 
 import train
 import zoo
-from zoo import cli, key_table, predict, sample, score, tasks
+from zoo import cache, cli, key_table, predict, sample, score, tasks
 from zoo import config as configs
 from zoo.runs import folder, overwrite, seeds
+from zoo.terminal import line
+from zoo.train import side_by_side
 
 ROOT = Path(__file__).parent.parent
 
@@ -105,6 +112,72 @@ def two_seeds(paths, tmp_path_factory):
     with contextlib.chdir(ROOT):
         assert cli.run(train.main, argv(paths, "char_lm", run, "--seeds=2")) == 0
     return run
+
+
+needs_two_cores = pytest.mark.skipif(cache.cores() < 2, reason="needs two cores")
+
+
+@needs_two_cores
+def test_seeds_side_by_side_are_those_that_are_trained_one_after_the_other(
+    trained, two_seeds, tmp_path
+):
+    code, out, err = trained("char_lm", tmp_path / "run", "--seeds=2", "--jobs=2")
+    assert code == 0 and '"mean"' in out
+    for seed in range(2):
+        assert f"seed {seed}: step " in err and f"seed-{seed} is finished" in err
+        beside, alone = tmp_path / f"run/seed-{seed}", two_seeds / f"seed-{seed}"
+        assert folder.read_config(beside) == folder.read_config(alone)
+        digests = [folder.read_result(run)["params_sha256"] for run in (beside, alone)]
+        assert digests[0] == digests[1]
+
+
+@needs_two_cores
+def test_seeds_side_by_side_are_told_to_stop_once_and_waited_for(tmp_path, monkeypatch):
+    script = """
+import os, signal, sys, time
+told = []
+signal.signal(signal.SIGINT, lambda *_: told.append(1))
+cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else "1"
+print("cores", len(cores), file=sys.stderr, flush=True)
+while not told:
+    time.sleep(0.01)
+time.sleep(0.3)
+print("told", len(told), "times", file=sys.stderr)
+"""
+    begun, said = [], []
+
+    def begin(words):
+        begun.append(words[-1])
+        command = [sys.executable, "-c", script]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def say(text):
+        said.append(text)
+        if len(said) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(side_by_side, "_begun", begin)
+    monkeypatch.setattr(line, "say", say)
+    assert side_by_side.train(["--config=x"], tmp_path, 3, 2) == 128 + signal.SIGINT
+    assert sorted(begun) == [f"--run={tmp_path}/seed-{seed}" for seed in range(2)]
+    both = [f"seed {seed}: " for seed in range(2)]
+    assert sorted(s for s in said if "told" in s) == [f"{who}told 1 times" for who in both]
+    cores = [int(s.split()[-1]) for s in said if "cores" in s]
+    assert sum(cores) <= max(2, cache.cores())
+
+
+@pytest.mark.parametrize(
+    "flags, error",
+    [
+        (["--jobs=2"], "give --seeds"),
+        (["--jobs=2", "--seeds=2", "--mode=eval"], "give --seeds, and no --mode"),
+        (["--jobs=0", "--seeds=2"], "at least 1"),
+        (["--jobs=1000", "--seeds=2"], "--jobs=1000: each needs a core"),
+    ],
+)
+def test_jobs_that_cannot_be_are_named(trained, tmp_path, flags, error):
+    code, _, err = trained("char_lm", tmp_path / "run", *flags)
+    assert code == 2 and error in err and not (tmp_path / "run").exists()
 
 
 @pytest.fixture

@@ -44,6 +44,14 @@ def use(jaxlib: str) -> None:
             _mend(folder)
 
 
+def without_folder(environment: dict[str, str], jaxlib: str) -> dict[str, str]:
+    """An environment, without the folder that ``use`` has put there: it is that of so many cores."""
+    with suppress(RuntimeError):
+        if environment.get("JAX_COMPILATION_CACHE_DIR") == str(folder_of(jaxlib)):
+            del environment["JAX_COMPILATION_CACHE_DIR"]
+    return environment
+
+
 def base() -> Path:
     """This project's folder in the user's cache. Raises RuntimeError where there is no home."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lstm-zoo"

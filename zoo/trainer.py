@@ -28,6 +28,9 @@ def main(argv):
     flags.DEFINE_integer(
         "seeds", None, "train this many seeds, from 0 on, in seed-0, seed-1, … of the run", **define
     )
+    flags.DEFINE_integer(
+        "jobs", 1, "of --seeds so many at a time, each on cores of its own", **define
+    )
     flags.DEFINE_boolean(
         "overwrite",
         False,
@@ -60,12 +63,12 @@ def main(argv):
     run = folder.path(values.run or f"runs/{settings.name}{_suffix(settings, name)}")
     try:
         line.show("starting")  # the imports that follow take seconds
-        return _execute(settings, run, config.given(rest), values)
+        return _execute(settings, run, config.given(rest), values, argv[1:])
     finally:
         line.clear()
 
 
-def _execute(settings, run, given, values):
+def _execute(settings, run, given, values, words):
     about, count = "", values.seeds or 0
     if values.mode == "eval":
         for each in seeds.runs(run) or [run]:
@@ -74,14 +77,32 @@ def _execute(settings, run, given, values):
         begun = None if values.overwrite else folder.begun(run / "seed-0" if count else run)
         about = own.settle(settings, given, begun)
     xla.divide_cpu(settings.mesh.data * settings.mesh.model)
-    from zoo.train import command
+    from zoo.train import command, side_by_side
 
+    if values.jobs > 1:
+        side_by_side.check(values.jobs)
+        command.prepare(settings, run if values.overwrite else None)
+        if code := side_by_side.train(_of_one(words), run, count, values.jobs):
+            return code
+        values.overwrite = False
     return command.execute(settings, run, values.mode, count, about, values.overwrite)
+
+
+def _of_one(words):
+    """The arguments of one of several seeds, but for its own."""
+    for flag in ("seeds", "jobs", "run"):
+        _, words = _take(flag, words)
+    return [word for word in words if word.lstrip("-").partition("=")[0] != "overwrite"]
 
 
 def _check(values, settings):
     """Raises UserError for flags that are out of range or do not go together."""
     bounds.flag(values, "seeds", 1, 1000)
+    bounds.flag(values, "jobs", 1, 1000)
+    if values.jobs > 1 and (not values.seeds or values.mode != "train"):
+        raise UserError(
+            f"--jobs={values.jobs}: trains seeds side by side; give --seeds, and no --mode"
+        )
     if values.run == "":
         raise UserError("--run is empty: give a folder, such as runs/mine, or leave it out")
     if values.overwrite and values.mode != "train":

@@ -87,14 +87,23 @@ def train(
         code = _complete(config, run, about, old)
     else:
         if old:
-            line.show("reading the data")
-            stages.check(config, lambda stage: jobs.make(stage).task.describe_data())
-            _delete(old)
+            prepare(config, old)
         code = stages.complete(config, run, _complete)
     if not code:
         line.clear()
         show(run)
     return code
+
+
+def prepare(config: ConfigDict, old: Path | None) -> None:
+    """Reads the data. Then, what a training has left in the folder ``old`` is deleted."""
+    line.show("reading the data")
+    if stages.of(config):
+        stages.check(config, lambda stage: jobs.make(stage).task.describe_data())
+    else:
+        jobs.make(config).task.describe_data()
+    if old:
+        _delete(old)
 
 
 def _complete(config, run, about="", old=None):
