@@ -70,15 +70,22 @@ _GUTENBERG = (
     "are stripped from the text with every mention of Project Gutenberg"
 )
 
+_ALICE = Source(
+    url=f"{_RAW}/GITenberg/Alice-s-Adventures-in-Wonderland_11/7f18748e114b994d5d9454d5793581bc0b9cf9d7/11.txt",
+    sha256="0f9ea0b148d553177962a25edd2f56d36342c22576a3253a127b4fbeffa5687d",
+    size=167546,
+    licence=_GUTENBERG,
+    local="corpora/alice_pg11.txt",
+    note="Alice's Adventures in Wonderland, Lewis Carroll (Project Gutenberg 11)",
+    gutenberg=True,
+)
+
 REGISTRY = {
-    "alice": Source(
-        url=f"{_RAW}/GITenberg/Alice-s-Adventures-in-Wonderland_11/7f18748e114b994d5d9454d5793581bc0b9cf9d7/11.txt",
-        sha256="0f9ea0b148d553177962a25edd2f56d36342c22576a3253a127b4fbeffa5687d",
-        size=167546,
-        licence=_GUTENBERG,
-        local="corpora/alice_pg11.txt",
-        note="Alice's Adventures in Wonderland, Lewis Carroll (Project Gutenberg 11)",
-        gutenberg=True,
+    "alice": _ALICE,
+    "alice_chapters": _ALICE._replace(
+        note=f"{_ALICE.note}, without title and end",
+        starts="CHAPTER I. Down the Rabbit-Hole",
+        ends="              THE END",
     ),
     "christmas_carol": Source(
         url=f"{_RAW}/GITenberg/A-Christmas-Carol_46/b173bd3787848ecbded8d036ed9f5326c738da19/46.txt",

@@ -18,6 +18,7 @@ from zoo.train import mesh, step
 # Characters and length of random text, where a corpus is not at hand: as in the corpus.
 _STAND_IN = {
     "alice": (44, 144_000),
+    "alice_chapters": (43, 144_000),
     "christmas_carol": (44, 158_000),
     "shakespeare": (65, 1_115_000),
 }
