@@ -39,7 +39,7 @@ def train(words: list[str], run: Path, seeds: int, jobs: int) -> int:
         del running[seed]
 
     with Signals() as signals, ThreadPoolExecutor(jobs, "", _pin, (shares,)) as pool:
-        waiting = {pool.submit(one, seed) for seed in range(seeds)}
+        trainings = waiting = [pool.submit(one, seed) for seed in range(seeds)]
         while waiting:
             line.show(f"training seeds {', '.join(map(str, sorted(running)))} of {seeds}")
             waiting = wait(waiting, _LOOK).not_done
@@ -47,6 +47,8 @@ def train(words: list[str], run: Path, seeds: int, jobs: int) -> int:
                 if seed not in told:
                     told.add(seed)
                     process.send_signal(signals.caught)
+    for training in trainings:
+        training.result()  # raises what kept a process from starting
     return 128 + signals.caught if signals.caught else 0
 
 
