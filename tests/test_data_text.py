@@ -274,6 +274,13 @@ def test_real_books_begin_and_end_with_the_book(name, first, last):
 
 
 @needs_data
+def test_real_chapters_of_alice_have_as_many_kinds_of_characters_as_the_text_of_source_002():
+    text = corpus("alice_chapters", lowercase=True)
+    assert (len(text), len(set(text))) == (144_321, 43)
+    assert text.startswith("chapter i. down") and text.endswith("summer days.\n\n")
+
+
+@needs_data
 def test_real_shakespeare_is_the_reference_corpus():
     text = corpus("shakespeare")
     assert (len(text), len(set(text))) == (1115394, 65)
