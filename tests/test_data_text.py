@@ -210,7 +210,7 @@ def test_a_path_comes_before_a_name_and_is_taken_as_it_is(tmp_path):
 def test_unknown_corpus_names_the_nearest_and_all(name, nearest):
     message = fault(corpus, name)
     assert f"did you mean {nearest!r}?" in message
-    assert "alice, christmas_carol, docs, docs_classes" in message
+    assert "alice, alice_chapters, christmas_carol, docs, docs_classes" in message
 
 
 def test_unknown_corpus_without_a_near_one():
