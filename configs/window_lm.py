@@ -67,10 +67,10 @@ def get_config(variant="alice"):
     )
     if variant == "alice":
         c.data.name = "alice_chapters"
-    if variant == "christmas_carol":
+    elif variant == "christmas_carol":
         c.about, c.results = "source 002: A Christmas Carol", (("train_loss", None, ""),)
         c.data.name, c.epochs = variant, 20.0
-    elif variant != "alice":
+    else:
         about, changes = ABLATIONS[variant.removeprefix("alice_")]
         c.about, c.data.valid = f"ablation of window_lm: {about}", 0.1
         c.results = (*c.results, ("valid_loss", None, ""))

@@ -82,10 +82,10 @@ def _execute(settings, run, given, values, words):
     if values.jobs > 1:
         side_by_side.check(values.jobs)
         command.prepare(settings, run if values.overwrite else None)
-        if code := side_by_side.train(_of_one(words), run, count, values.jobs):
+        if code := side_by_side.train(_of_one(words), run, count, min(values.jobs, count)):
             return code
-        values.overwrite = False
-    return command.execute(settings, run, values.mode, count, about, values.overwrite)
+    anew = values.overwrite and values.jobs == 1
+    return command.execute(settings, run, values.mode, count, about, anew)
 
 
 def _of_one(words):

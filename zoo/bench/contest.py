@@ -32,6 +32,11 @@ class Contestant(NamedTuple):
     checkout: str | None = None
 
 
+def in_half(contestant: Contestant) -> bool:
+    """Whether it multiplies in bfloat16."""
+    return contestant.options.get("precision") == "bfloat16"
+
+
 def choose(names: list[str], known: dict[str, Contestant]) -> dict[str, Contestant]:
     """Contestants by name. Raises UserError for an unknown one."""
     for name in names:

@@ -160,7 +160,9 @@ def _shape(held: Contest, shape: Shape, turns: int, memory: bool) -> dict:
     after = _speeds(held, shape)
     # Other work on the machine can only make it look slower than it is.
     record["speeds"] = {name: max(before.get(name, 0), speed) for name, speed in after.items()}
-    if after and not _is_half(next(iter(held.contestants.values()))):  # it is that of float32
+    if after and not contest.in_half(
+        next(iter(held.contestants.values()))
+    ):  # it is that of float32
         record["floor"] = {mode: floor(shape, mode, record["speeds"]) for mode in MODES}
     record["load"] = held.load()
     return record
@@ -185,16 +187,12 @@ def _check(held, shape, work):
                 continue
             worst = max(off, key=off.get)
             errors[name] = float(f"{off[worst]:.2g}")
-            limit = TOLERANCE_HALF if _is_half(held.contestants[name]) else TOLERANCE
+            limit = TOLERANCE_HALF if contest.in_half(held.contestants[name]) else TOLERANCE
             if off[worst] > limit:
                 held.out(name, f"computes something else: {worst} is off by {off[worst]:.1e}")
     if short != shape:
         held.begin(work, {"shape": list(shape)}, names=list(held.alive))
     return errors
-
-
-def _is_half(contestant):
-    return contestant.options.get("precision") == "bfloat16"
 
 
 def _speeds(held, shape):

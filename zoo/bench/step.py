@@ -176,7 +176,7 @@ def _check(held, folder):
         if "ours" not in losses:
             return {}
         off = np.abs(losses[name] / losses["ours"] - 1).max()
-        half = held.contestants[name].options.get("precision") == "bfloat16"
+        half = contest.in_half(held.contestants[name])
         if not off <= (TOLERANCE_HALF if half else TOLERANCE):
             held.out(name, f"computes another loss: {losses[name]}, ours is {losses['ours']}")
     return {name: [float(f"{x:.6g}") for x in loss] for name, loss in losses.items()}
