@@ -281,7 +281,7 @@ def test_a_saved_result_of_core_keeps_medians_without_rounds(
         (["core", "stray"], "stray argument 'stray'"),
         (["step", "--rounds=0"], "--rounds=0: must be at least 1"),
         (["step", "--configs=char_ml:docs"], "--configs=char_ml:docs"),
-        (["step", "--contestants=torch"], "ours must be the first"),
+        (["step", "--contestants=torch"], "ours must be among them"),
         (["sample", "--layers=1,0"], "--layers=1,0: must be whole numbers above 0"),
         (["sample", "--length=1"], "--length=1: must be at least 2"),
     ],

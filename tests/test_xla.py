@@ -51,7 +51,9 @@ def test_a_cpu_is_divided_into_as_many_devices_as_are_asked_for_and_no_more_than
         return xla.in_force()
 
     assert divided(2) == OTHER
-    assert divided(4, "--a=1") == f"--a=1 {OTHER[:-1]}4"
+    four, alone = f"{OTHER[:-1]}4", "--xla_cpu_multi_thread_eigen"
+    assert divided(4, "--xla_dump_to=x") == f"--xla_dump_to=x {four} {alone}=false"
+    assert divided(3, f"{alone}=true") == f"{alone}=true {OTHER[:-1]}3"
     assert [divided(count) for count in (-1, 1, 5)] == [""] * 3
     assert divided(4, OTHER) == OTHER
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")

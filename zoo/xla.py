@@ -90,16 +90,19 @@ def prepare() -> None:
 
 def divide_cpu(count: int) -> None:
     """Makes ``count`` devices of a CPU, at most one a core. Where the user's XLA_FLAGS say how many, where
-    JAX has started and on other platforms nothing is done."""
-    name = "xla_force_host_platform_device_count"
-    if (
-        not 1 < count <= cache.cores()
-        or guessed_platform() != "cpu"
-        or started()
-        or name in in_force()
-    ):
+    JAX has started and on other platforms nothing is done.
+
+    Devices share one pool of threads. Where there are not two cores for each, a product that is divided
+    among the threads waits for those of the other devices: then each computes alone, to the same bits.
+    """
+    name, alone = "xla_force_host_platform_device_count", "xla_cpu_multi_thread_eigen"
+    cores = cache.cores()
+    if not 1 < count <= cores or guessed_platform() != "cpu" or started() or name in in_force():
         return
-    os.environ["XLA_FLAGS"] = f"{in_force()} --{name}={count}".strip()
+    flags = [in_force(), f"--{name}={count}"]
+    if cores < 2 * count and alone not in in_force():
+        flags.append(f"--{alone}=false")
+    os.environ["XLA_FLAGS"] = " ".join(flags).strip()
 
 
 def needed() -> list[Flag]:

@@ -71,10 +71,14 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     return result, int(bool(held.failed))
 
 
-def define_contestants(values: flags.FlagValues, known: dict[str, contest.Contestant]) -> None:
+def define_contestants(
+    values: flags.FlagValues,
+    known: dict[str, contest.Contestant],
+    in_half: dict[str, contest.Contestant] = IN_HALF,
+) -> None:
     """--contestants and --half."""
     define = {"flag_values": values}
-    among = ", ".join(known | IN_HALF)
+    among = ", ".join(known | in_half)
     flags.DEFINE_list("contestants", None, f"some of {among}; the first is the measure", **define)
     flags.DEFINE_bool("half", False, "bfloat16 (mixed precision) beside float32", **define)
 
@@ -83,6 +87,7 @@ def contestants(
     values: flags.FlagValues,
     configs: list[str],
     known: dict[str, contest.Contestant] = TRAININGS,
+    in_half: dict[str, contest.Contestant] = IN_HALF,
     flag: str = "configs",
 ) -> dict[str, contest.Contestant]:
     """Those of the flags. Raises UserError for unknown ones, where ours is not among them or is not the
@@ -91,11 +96,12 @@ def contestants(
         if not Path(f"configs/{name.partition(':')[0]}.py").is_file():
             raise UserError(f"--{flag}={name}: no such file in configs/")
     chosen = contest.choose(
-        values.contestants or list(IN_HALF if values.half else known), known | IN_HALF
+        values.contestants or list(in_half if values.half else known), known | in_half
     )
     if "ours" not in chosen or not _is_ours(next(iter(chosen.values()))):
         raise UserError(
-            "--contestants: ours must be the first, or be among them after half: it says what the others do"
+            "--contestants: ours must be among them, and the first be it or half or two: it says what the "
+            "others do"
         )
     return chosen
 

@@ -6,7 +6,8 @@ python -m zoo.bench windows --epochs=2                     the losses of two epo
 python -m zoo.bench windows --epochs=2 --most=100          the first 100 steps of each
 
 The losses begin from equal weights and are of equal batches in an equal order; each has dropout of its
-own. An epoch takes each some minutes. The step is measured as by ``python -m zoo.bench step``.
+own. An epoch takes each some minutes. The step is measured as by ``python -m zoo.bench step``. "Two
+devices" is ours with --config.mesh.data=2: each half of the batch has a core to itself.
 """
 
 import tempfile
@@ -18,19 +19,20 @@ from absl import flags
 from zoo.bench import contest, step, turns
 from zoo.bench.contest import Contest
 from zoo.bench.markdown import line, ratio, rows
-from zoo.bench.trainings import KERAS_ON_TORCH, TRAININGS
+from zoo.bench.trainings import IN_HALF, KERAS_ON_TORCH, TRAININGS, TWO, TWO_IN_HALF
 from zoo.errors import UserError
 
 _EPOCH = 1800  # seconds that an epoch may take
 _TURN = 3.0  # seconds: Keras's fit needs a while to begin
-_ALL, _WITH_LOSSES = TRAININGS | KERAS_ON_TORCH, ("ours", "torch")
+_ALL, _ALL_IN_HALF = TWO | TRAININGS | KERAS_ON_TORCH, TWO_IN_HALF | TWO | IN_HALF
+_WITH_LOSSES = ("ours", "torch")
 
 
 def define(values: flags.FlagValues) -> None:
     define = {"flag_values": values}
     flags.DEFINE_integer("rounds", 7, "turns of each", **define)
     flags.DEFINE_string("config", "window_lm:alice", "a config that reads windows", **define)
-    step.define_contestants(values, _ALL)
+    step.define_contestants(values, _ALL, _ALL_IN_HALF)
     flags.DEFINE_integer(
         "epochs", 0, "epochs whose losses are compared; 0 measures the step", **define
     )
@@ -41,7 +43,7 @@ def main(values: flags.FlagValues) -> tuple[dict, int]:
     turns.at_least(values, {"rounds": 1, "epochs": 0, "most": 0})
     if values.half and values.epochs:
         raise UserError("--half: not with --epochs")
-    chosen = step.contestants(values, [values.config], _ALL, "config")
+    chosen = step.contestants(values, [values.config], _ALL, _ALL_IN_HALF, "config")
     if values.epochs:
         chosen = {name: c for name, c in chosen.items() if name in _WITH_LOSSES}
     lacking = contest.absent(chosen)
@@ -95,7 +97,7 @@ def table(result: dict) -> str:
 
 
 def _steps_table(result):
-    lines = rows(["who", "ms a step", "times ours"])
+    lines = rows(["who", "ms a step", "times the first"])
     steps = result["config"]["steps"] if result["config"] else {}
     for i, (name, title) in enumerate(result["contestants"]):
         if name in steps:

@@ -11,7 +11,7 @@ def _of(title, module, *packages, env=None, **options):
     return Contestant(title, f"zoo.bench.trainings.{module}", packages, options, env or {})
 
 
-_ON_JAX, _HALF = {"KERAS_BACKEND": "jax"}, {"precision": "bfloat16"}
+_ON_JAX, _HALF, _TWO = {"KERAS_BACKEND": "jax"}, {"precision": "bfloat16"}, {"devices": 2}
 TRAININGS = {
     "ours": _of("ours", "ours"),
     "torch": _of("PyTorch", "pytorch", "torch"),
@@ -24,6 +24,9 @@ IN_HALF = {
     "torch-half": _of("PyTorch, bfloat16", "pytorch", "torch", **_HALF),
     "keras-half": _of("Keras on JAX, bfloat16", "keras_fit", "keras", env=_ON_JAX, **_HALF),
 }
+# Of windows alone: halves of a small batch gain nothing.
+TWO = {"two": _of("ours, two devices", "ours", **_TWO)}
+TWO_IN_HALF = {"two-half": _of("ours, bfloat16, two devices", "ours", **_HALF, **_TWO)}
 # Of windows alone: its steps of a time loop are calls of Python, and what is short takes a while.
 KERAS_ON_TORCH = {
     "keras-torch": _of(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo import config as configs
-from zoo import random, tasks
+from zoo import random, tasks, xla
 from zoo.bench.trainings.workload import Workload
 from zoo.bench.worker import Run
 from zoo.data.text.alphabet import START
@@ -25,11 +25,13 @@ _STAND_IN = {
 _LANGUAGES = (40, 10_000)
 
 
-def prepare(config, folder, epochs=0, most=0, precision="float32"):
+def prepare(config, folder, epochs=0, most=0, precision="float32", devices=1):
     """``config`` as in char_lm:docs; ``folder`` is for random text. Runs: "steps", training; "loss", of the
     first batch without dropout; "workload"; "epochs", of a text that is read in windows: the loss (epochs,)
-    of each of the first epochs, or of the first ``most`` steps of each."""
-    job, data_is = make_job(config, Path(folder), precision)
+    of each of the first epochs, or of the first ``most`` steps of each. The batch is shared by ``devices`` of
+    a CPU."""
+    xla.divide_cpu(devices)
+    job, data_is = make_job(config, Path(folder), precision, devices)
     work = _workload(job, data_is, epochs, most)
     state = step.begin(job)
     data, order = mesh.replicated(job.mesh, job.task.data("train")), step.orders(job)(0)
@@ -50,12 +52,12 @@ def prepare(config, folder, epochs=0, most=0, precision="float32"):
     }
 
 
-def make_job(name, folder, precision="float32"):
+def make_job(name, folder, precision="float32", devices=1):
     """(the job of a config as in char_lm:docs, which data it reads): random text, written into ``folder``,
     where the corpus cannot be had."""
     file, _, variant = name.partition(":")
     config = configs.load(f"configs/{file}.py:{variant}")
-    config.model.precision = precision
+    config.model.precision, config.mesh.data = precision, devices
     try:
         job = jobs.make(config)
         job.task.describe_data()
