@@ -26,10 +26,12 @@ _LANGUAGES = (40, 10_000)
 
 
 def prepare(config, folder, epochs=0, most=0, precision="float32", devices=1):
-    """``config`` as in char_lm:docs; ``folder`` is for random text. Runs: "steps", training; "loss", of the
-    first batch without dropout; "workload"; "epochs", of a text that is read in windows: the loss (epochs,)
-    of each of the first epochs, or of the first ``most`` steps of each. The batch is shared by ``devices`` of
-    a CPU."""
+    """``config`` as in char_lm:docs; ``folder`` is for random text, and ``devices`` of a CPU share a batch.
+
+    Runs: "steps", training; "loss", of the first batch without dropout; "workload"; "epochs", of a text
+    that is read in windows: the loss (epochs,) of each of the first epochs, or of the first ``most`` steps
+    of each.
+    """
     xla.divide_cpu(devices)
     job, data_is = make_job(config, Path(folder), precision, devices)
     work = _workload(job, data_is, epochs, most)
