@@ -15,7 +15,18 @@ LAYERS = [
     {"tasks"},
     {"runs"},
     {"pages", "train"},
-    {"bench", "cli", "compare", "key_table", "predict", "report", "reproduce", "sample", "score"}
+    {
+        "bench",
+        "cli",
+        "compare",
+        "convert",
+        "key_table",
+        "predict",
+        "report",
+        "reproduce",
+        "sample",
+        "score",
+    }
     | {"__main__", "trained", "trainer"},
 ]
 ONLY = {

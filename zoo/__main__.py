@@ -10,6 +10,7 @@ COMMANDS = {
     "sample": ("sample", "writes text with a trained language model"),
     "score": ("score", "says how probable a text is to one"),
     "predict": ("predict", "forecasts series, names languages of lines and classes of texts"),
+    "convert": ("convert", "writes a model's parameters for another library, and reads them back"),
     "report": ("report", "makes a page of runs, or the table of results"),
     "compare": ("compare", "makes a table of the variants of a config"),
     "reproduce": ("reproduce", "runs configs over seeds; from a checkout"),

@@ -35,7 +35,8 @@ def reopen(run: Path, job: Job) -> str:
     """Lets a finished run go on where the job is longer and nothing else differs; a sentence that says so.
     "" for any other run, with which nothing is done.
 
-    Raises UserError for a job that is not longer, and where patience would end it at once.
+    Raises UserError for a job that is not longer, where patience would end it at once, and for a run whose
+    parameters came from another library.
     """
     result, config = folder.read_result(run), job.config
     if not result or not (run / "config.json").is_file():
@@ -50,6 +51,11 @@ def reopen(run: Path, job: Job) -> str:
         raise UserError(
             f"--run={run}: is finished, with {done:,} steps; to go on ask for more than that, not "
             f"{job.plan.steps:,}, or give another --run"
+        )
+    if "converted" in result:
+        raise UserError(
+            f"--run={run}: its parameters come from {result['converted']['from']}; to train them further, "
+            f"give another --run and --config.start={run}"
         )
     ended_early = done < plan.make(before, job.plan.per_epoch).steps and not before.minutes
     if ended_early and 0 < config.patience <= before.patience:
