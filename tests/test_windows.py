@@ -235,9 +235,14 @@ def test_the_suggestions_of_the_source_are_one_table(monkeypatch):
     monkeypatch.chdir(ROOT)
     run = {"params": 9, "train_seconds": 90.0, "metrics": {"train_loss": 1.7, "valid_loss": 1.6}}
     run["metrics"]["seconds_to_target"] = None
-    shown = compare.table("window_lm", {"window_lm:alice_many": {"runs": [run]}}).splitlines()
+    names = ("window_lm:alice_many", "window_lm:christmas_carol")
+    shown = compare.table("window_lm", {name: {"runs": [run]} for name in names}).splitlines()
     assert len(shown) == 2 + len(configs.variants("configs/window_lm.py"))
     (many,) = [row for row in shown if "alice_many" in row]
     assert many.endswith("| 9 | 1.7 | not reached | 1.6 | 90 s |")
+    (carol,) = [
+        row for row in shown if "christmas_carol" in row
+    ]  # has another loss to reach, or none
+    assert carol.endswith("| 9 | 1.7 | – | – | 90 s |")
     assert shown[2].endswith("| – | – | – | – | not run |")
     assert cli.run(compare.main, ["compare"]) == 2

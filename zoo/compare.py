@@ -3,8 +3,8 @@
 python -m zoo.compare window_lm                  all variants of configs/window_lm.py
 python -m zoo.compare window_lm text_classifier  two tables
 
-A column a metric that some variant reports; of several seeds the mean and the standard deviation. What
-was not run says so;
+A column a metric that some variant reports, with a dash for those that do not; of several seeds the mean
+and the standard deviation. What was not run says so, and
 ``python -m zoo.reproduce configs/window_lm.py:VARIANT`` runs it.
 """
 
@@ -47,7 +47,8 @@ def table(name: str, entries: dict) -> str:
             lines.append(line([*cells, *["–"] * (1 + len(keys)), "not run"]))
             continue
         time = figures.clock(statistics.median(r["train_seconds"] for r in runs))
-        shown = [figures.of_runs(runs, key)[1] for key in keys]
+        own = {key for key, *_ in settings.results}
+        shown = [figures.of_runs(runs, key)[1] if key in own else "–" for key in keys]
         lines.append(line([*cells, f"{runs[0]['params']:,}", *shown, time]))
     return "\n".join(lines)
 
