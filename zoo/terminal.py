@@ -13,13 +13,15 @@ _BAR = 30  # characters of a bar, at most
 class Line:
     """A line that moves: what is going on, how far it is, and for how long. It fits the width."""
 
+    quiet = False  # True keeps everything from it
+
     def __init__(self):
         self._live = self._console = None
         self._since, self._text, self._share, self._note = 0.0, "", None, ""
 
     def show(self, text: str, share: float | None = None, note: str = "") -> None:
         """Puts ``text`` there. ``share``: of it that is done, as a bar; ``note`` stands behind it."""
-        if self._live is None and not sys.stderr.isatty():
+        if self.quiet or (self._live is None and not sys.stderr.isatty()):
             return
         if text != self._text:
             self._since = time.monotonic()
@@ -49,7 +51,7 @@ class Line:
         """Prints a line on stderr for good, above this one."""
         if self._live is not None:
             self._console.print(text, markup=False, highlight=False)
-        else:
+        elif not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     @property

@@ -37,6 +37,16 @@ def main(argv):
         "start the run anew: what training has written there is deleted",
         **define,
     )
+    flags.DEFINE_boolean(
+        "distributed",
+        False,
+        "one of several processes that train together, on one machine or on several",
+        **define,
+    )
+    where = "with --distributed, where no cluster tells"
+    flags.DEFINE_string("coordinator", None, f"HOST:PORT of process 0, {where}", **define)
+    flags.DEFINE_integer("processes", None, f"how many there are, {where}", **define)
+    flags.DEFINE_integer("process", None, f"which this is, from 0 on, {where}", **define)
     flags.DEFINE_string("from", None, "a run to start from: its parameters and, without --config, its "
                         "settings", **define)  # fmt: skip
     name, rest = _take("config", argv)
@@ -76,9 +86,12 @@ def _execute(settings, run, given, values, words):
     elif own := tasks.module(settings.task, "own"):
         begun = None if values.overwrite else folder.begun(run / "seed-0" if count else run)
         about = own.settle(settings, given, begun)
-    xla.divide_cpu(settings.mesh.data * settings.mesh.model)
-    from zoo.train import command, side_by_side
+    if not values.distributed:
+        xla.divide_cpu(settings.mesh.data * settings.mesh.model)
+    from zoo.train import command, hosts, side_by_side
 
+    if values.distributed:
+        hosts.join(values.coordinator, values.processes, values.process)
     if values.jobs > 1:
         side_by_side.check(values.jobs)
         command.prepare(settings, run if values.overwrite else None)
@@ -103,6 +116,12 @@ def _check(values, settings):
         raise UserError(
             f"--jobs={values.jobs}: trains seeds side by side; give --seeds, and no --mode"
         )
+    if values.distributed:
+        _check_distributed(values, settings)
+    elif given := [
+        n for n in ("coordinator", "processes", "process") if values[n].value is not None
+    ]:
+        raise UserError(f"--{given[0]}={values[given[0]].value}: goes with --distributed")
     if values.run == "":
         raise UserError("--run is empty: give a folder, such as runs/mine, or leave it out")
     if values.overwrite and values.mode != "train":
@@ -112,6 +131,22 @@ def _check(values, settings):
             f"--config.seed={settings.seed}: --seeds={values.seeds} trains the seeds from 0 on; leave one "
             "of them out"
         )
+
+
+def _check_distributed(values, settings):
+    """Raises UserError for what processes cannot do together, and for numbers out of range."""
+    if values.seeds or values.mode != "train":
+        given = f"--seeds={values.seeds}" if values.seeds else f"--mode={values.mode}"
+        raise UserError(f"{given}: not with --distributed, which trains one run")
+    if tasks.module(settings.task, "stages"):
+        raise UserError(f"--distributed: not of the task {settings.task!r}, whose runs have stages")
+    three = [values[name].value for name in ("coordinator", "processes", "process")]
+    if any(v is not None for v in three) and None in three:
+        raise UserError(
+            "--distributed: give --coordinator, --processes and --process, or none of them"
+        )
+    bounds.flag(values, "processes", 1, 100_000)
+    bounds.flag(values, "process", 0, (values.processes or 1) - 1)
 
 
 def _tell_strange_keys(settings, name):

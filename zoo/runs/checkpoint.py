@@ -58,10 +58,17 @@ class Checkpoints:
         if path.exists() and not path.is_dir():
             raise UserError(f"{path}: ought to be the folder of the checkpoints; move it away")
         self._unreadable: set[int] = set()
+        alone = {}
+        if jax.process_count() > 1:  # one of them reads and writes, and waits for no other
+            self._folder.mkdir(parents=True, exist_ok=True)
+            me = jax.process_index()
+            alone["multiprocessing_options"] = ocp.options.MultiprocessingOptions(
+                primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"zoo{me}"
+            )
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=keep, enable_async_checkpointing=False, create=True
+                max_to_keep=keep, enable_async_checkpointing=False, create=not alone, **alone
             ),
             item_names=("state", "manifest"),
         )
@@ -311,4 +318,6 @@ def _flat(tree):
 
 
 def _shape(x):
+    if isinstance(x, np.ndarray):
+        return x
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None))

@@ -3,7 +3,6 @@
 import json
 import os
 import statistics
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,13 +11,14 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from zoo import canary, tasks, xla
+from zoo import config as configs
 from zoo.errors import UserError
 from zoo.runs import folder, overwrite, seeds
 from zoo.runs.load import load_together, rebuild, restore
 from zoo.runs.log import last_sample
 from zoo.tasks.protocol import evaluate_all
 from zoo.terminal import line
-from zoo.train import bank, feed, further, loop, mesh, stages, step
+from zoo.train import bank, feed, further, hosts, loop, mesh, stages, step
 from zoo.train import job as jobs
 from zoo.train.signals import Stopped
 
@@ -89,7 +89,7 @@ def train(
         if old:
             prepare(config, old)
         code = stages.complete(config, run, _complete)
-    if not code:
+    if not code and hosts.leads():
         line.clear()
         show(run)
     return code
@@ -110,19 +110,27 @@ def _complete(config, run, about="", old=None):
     """One training, up to its end."""
     line.show("reading the data")
     job = jobs.make(config)
-    if old:
-        job.task.describe_data()
-        _delete(old)
-    if told := further.reopen(run, job):
-        line.say(told)
-    if folder.read_result(run):
-        folder.check(run, config, job.task.describe_data())
-        print(f"{run} is finished", file=sys.stderr)
-    else:
+    if hosts.several():
+        hosts.same("other settings", configs.to_json(config))
+        hosts.same("other data", job.task.describe_data()["digest"])
+
+    def finished():
+        if old:
+            job.task.describe_data()
+            _delete(old)
+        if told := further.reopen(run, job):
+            line.say(told)
+        if folder.read_result(run):
+            folder.check(run, config, job.task.describe_data())
+            line.say(f"{run} is finished")
+            return True
+        return False
+
+    if not hosts.led(finished):
         try:
             loop.fit(job, run, about)
         except Stopped as stopped:
-            print(stopped, file=sys.stderr)
+            line.say(str(stopped))
             return stopped.code
     return 0
 

@@ -16,7 +16,7 @@ from jax import Array
 
 from zoo.data import mapped
 from zoo.errors import UserError
-from zoo.train import mesh
+from zoo.train import hosts, mesh
 from zoo.train.job import Job
 
 _BYTES, _STEPS = 1 << 22, 1024  # of a block, at most
@@ -65,7 +65,7 @@ class Resident:
     """All data on the device, and the orders of a span of epochs."""
 
     def __init__(self, job: Job, data, orders_at):
-        self._data = mesh.replicated(job.mesh, data)
+        self._mesh, self._data = job.mesh, mesh.replicated(job.mesh, data)
         self._span, self._orders_at = job.plan.span * job.plan.per_epoch, orders_at
         self._at, self._orders = None, None
 
@@ -74,6 +74,8 @@ class Resident:
         span = step // self._span
         if span != self._at:
             self._at, self._orders = span, self._orders_at(step)
+            if hosts.several():
+                self._orders = mesh.replicated(self._mesh, self._orders)
         return Given(self._data, self._orders, (span + 1) * self._span)
 
     def close(self) -> None:

@@ -18,13 +18,6 @@ from zoo.train import averaging, bank, further
 from zoo.train.job import Job
 
 
-class Result(NamedTuple):
-    """What ``fit`` returns: the content of result.json, and the parameters it speaks of."""
-
-    record: dict[str, Any]
-    params: Any
-
-
 class Clock(NamedTuple):
     """Seconds of training in all and of compiling; steps a second inside the loop, None for no step."""
 
@@ -33,8 +26,9 @@ class Clock(NamedTuple):
     pace: float | None
 
 
-def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) -> Result:
-    """Evaluates the best parameters on all splits, writes what the task shows, and result.json last.
+def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) -> dict[str, Any]:
+    """Evaluates the best parameters on all splits, writes what the task shows, and result.json last, whose
+    content is returned.
 
     ``canary`` says whether this JAX computes right numbers, see ``zoo.canary``.
     """
@@ -84,7 +78,7 @@ def finish(job: Job, run: Path, state: TrainState, clock: Clock, canary: str) ->
     if config.optimizer.average:
         record["average_sha256"] = fingerprint(newest)
     folder.write(run / "result.json", json.dumps(record, indent=2) + "\n")
-    return Result(record, params)
+    return record
 
 
 def _seconds_to(target, records):

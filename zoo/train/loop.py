@@ -1,10 +1,10 @@
 """The one training loop. Every config goes through ``fit``."""
 
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,16 +16,23 @@ from zoo.runs import folder
 from zoo.runs.checkpoint import Checkpoints, finite
 from zoo.runs.log import Log, add_sample, read
 from zoo.terminal import line
-from zoo.train import averaging, bank, feed, mesh, timed
+from zoo.train import averaging, bank, feed, hosts, mesh, timed
 from zoo.train import step as programs
 from zoo.train.best import judge, patience_is_over
-from zoo.train.finish import Clock, Result, finish
+from zoo.train.finish import Clock, finish
 from zoo.train.job import Job
 from zoo.train.progress import Progress
 from zoo.train.signals import Signals, Stopped
 
 _LOOK = 60  # seconds until a first look at a training whose first evaluation is as far away again
 _DIVERGED = 10  # times the loss of the first step: worse than any noise
+
+
+class Result(NamedTuple):
+    """What ``fit`` returns: the content of result.json, and the parameters it speaks of."""
+
+    record: dict[str, Any]
+    params: Any
 
 
 def fit(job: Job, run: Path, about: str = "") -> Result:
@@ -37,17 +44,21 @@ def fit(job: Job, run: Path, about: str = "") -> Result:
     Stopped after SIGTERM, SIGHUP or Ctrl-C, when the state has been saved.
     """
     data = job.task.describe_data()
-    held = folder.open_folder(run)
-    try:
-        folder.check(run, job.config, data)
-        job.task.prepare(run)
+    with ExitStack() as held:
+
+        def begin():
+            held.enter_context(closing(folder.open_folder(run)))
+            folder.check(run, job.config, data)
+            job.task.prepare(run)
+
+        hosts.led(begin)
         for sentence in filter(None, (about, mesh.remark(job.config, job.mesh))):
-            print(sentence, file=sys.stderr, flush=True)
-        with Checkpoints(run / "checkpoints", job.config.keep) as checkpoints:
+            line.say(sentence)
+        checkpoints = None  # the leader's
+        if hosts.leads():
+            checkpoints = held.enter_context(Checkpoints(run / "checkpoints", job.config.keep))
             checkpoints.tidy()
-            return _train(job, run, checkpoints)
-    finally:
-        held.close()
+        return _train(job, run, checkpoints)
 
 
 def _train(job, run, checkpoints):
@@ -60,22 +71,22 @@ def _train(job, run, checkpoints):
         state = programs.begin(job)
         orders_at, verdict = orders_at.result(), verdict.result()
     if verdict != canary.RIGHT:
-        print(f"warning: this JAX computes wrong numbers: {verdict}", file=sys.stderr)
+        line.say(f"warning: this JAX computes wrong numbers: {verdict}")
     state, before = _resumed(checkpoints, state)
     job, state = timed.settled(job, state)
     step = start = int(state.step)
     if step:
-        print(f"going on from step {step} in {run}", file=sys.stderr)
+        line.say(f"going on from step {step} in {run}")
 
     def seconds():
         return before + time.perf_counter() - began
 
-    log = Log(run, step)
+    log = Log(run, step) if hosts.leads() else None
     source = feed.of(job, orders_at)
     given = source.at(step)
     compiling = time.perf_counter()
     steps = programs.program(job, state)
-    steps = steps.lower(state, given.data, given.orders, jnp.int32(1)).compile()
+    steps = steps.lower(state, given.data, given.orders, np.int32(1)).compile()
     compile_seconds = time.perf_counter() - compiling
     pace, chunk, spent, saved, looked, first = 0.0, 1, 0.0, time.monotonic(), False, None
     progress = Progress(job.plan.steps, step, task.tokens_per_step())
@@ -87,7 +98,7 @@ def _train(job, run, checkpoints):
             given = source.at(step)
             n = min(chunk, given.until - step, plan.boundary(step) - step)
             n = min(n, timed.until_known(step)) if open_end else n
-            state = steps(state, given.data, given.orders, jnp.int32(n))
+            state = steps(state, given.data, given.orders, np.int32(n))
             step = int(state.step)
             took = time.perf_counter() - clock
             spent += took
@@ -101,46 +112,64 @@ def _train(job, run, checkpoints):
             if not np.isfinite(loss.total).all():
                 raise _not_finite(f"the training loss at step {step}", checkpoints)
             if open_end:
-                job, state = timed.measured(job, state, n / took, seconds())
+                now = hosts.led(lambda took=took, n=n: [n / took, seconds()])
+                job, state = timed.measured(job, state, *now)
                 if job.plan != plan:
                     plan = job.plan
                     progress.plan(plan.steps, n / took, config.minutes)
-            if not looked and time.perf_counter() - began > _LOOK:
-                looked = True
-                if step < plan.evaluate and (plan.evaluate - step) / pace > _LOOK:
-                    progress.evaluating(step)
-                    progress.early(step, task.evaluate(averaging.evaluated(state), "valid").metrics)
             if plan.due(step, plan.evaluate) or plan.due(step, plan.log):
                 if plan.due(step, plan.evaluate):
                     progress.evaluating(step)
                 state, record = _measure(job, run, state, checkpoints)
                 record["seconds"] = round(seconds(), 3)
-                log.add(record)
+                hosts.led(lambda record=record: log.add(record))
                 if plan.due(step, plan.evaluate):
                     progress.line(record, pace)
-            over = patience_is_over(state, config)
             late = 0 < config.checkpoint_minutes <= (time.monotonic() - saved) / 60
-            if plan.due(step, plan.save) or over or late or signals.caught:
-                if not finite(state.params):
+            look = not looked and time.perf_counter() - began > _LOOK
+            (chunk, late, look), caught = hosts.agreed([chunk, late, look], signals.caught)
+            if look:
+                looked = True
+                params = hosts.whole(averaging.evaluated(state))
+                if hosts.leads() and step < plan.evaluate and (plan.evaluate - step) / pace > _LOOK:
+                    progress.evaluating(step)
+                    progress.early(step, task.evaluate(params, "valid").metrics)
+            over = patience_is_over(state, config)
+            if plan.due(step, plan.save) or over or late or caught:
+                kept = hosts.whole(state)
+                if not finite(kept.params):
                     raise _not_finite(f"a parameter at step {step}", checkpoints)
-                checkpoints.save(state, seconds())
+                hosts.led(lambda kept=kept: checkpoints.save(kept, seconds()))
                 saved = time.monotonic()
             if over:
                 name, times = config.best.metric, config.patience
                 progress.say(f"stopped early: no better {name} for {times} evaluations")
-            if signals.caught:
-                raise Stopped(step, signals.caught)
-    _tell_divergence(first, read(run), progress)
+            if caught:
+                raise Stopped(step, caught)
+    _tell_divergence(first, read(run) if hosts.leads() else [], progress)
     if start == step:
         progress.say(f"nothing left to train: {step} steps are done")
     pace = (step - start) / spent if spent else None
-    return finish(job, run, state, Clock(seconds(), compile_seconds, pace), verdict)
+    kept, clock = hosts.whole(state), Clock(seconds(), compile_seconds, pace)
+    record = hosts.led(lambda: finish(job, run, kept, clock, verdict))
+    return Result(record, kept.best.params if kept.best else averaging.evaluated(kept))
 
 
 def _resumed(checkpoints, state):
     """The newest checkpoint that is whole and its seconds of training; (state, 0) where there is none."""
-    restored = checkpoints.newest(lambda step: checkpoints.restore(step, state), mend=True)
-    return restored or (state, 0.0)
+    if not hosts.several():
+        restored = checkpoints.newest(lambda step: checkpoints.restore(step, state), mend=True)
+        return restored or (state, 0.0)
+    like, found = hosts.whole(state), []
+
+    def read():
+        restored = checkpoints.newest(lambda step: checkpoints.restore(step, like), mend=True)
+        found.append(restored or (like, 0.0))
+        return found[0][1]
+
+    seconds = hosts.led(read)
+    kept = hosts.shared(found[0][0] if found else like)
+    return jax.tree.map(lambda new, old: hosts.placed(new, old.sharding), kept, state), seconds
 
 
 def _measure(job, run, state, checkpoints):
@@ -151,20 +180,25 @@ def _measure(job, run, state, checkpoints):
     record |= bank.numbers({f"train_{k}": v if v.ndim else float(v) for k, v in means.items()})
     state = state._replace(sums=jax.tree.map(jnp.zeros_like, state.sums))
     if plan.due(step, plan.evaluate):
-        params = averaging.evaluated(state)
-        values = task.evaluate(params, "valid").metrics
-        if not all(np.isfinite(v).all() for v in values.values()):
-            raise _not_finite(f"the validation at step {step}", checkpoints)
-        record |= bank.numbers(values)
+        params = hosts.whole(averaging.evaluated(state))
+
+        def evaluated():
+            values = task.evaluate(params, "valid").metrics
+            if not all(np.isfinite(v).all() for v in values.values()):
+                raise _not_finite(f"the validation at step {step}", checkpoints)
+            values = record | bank.numbers(values)
+            title, text = task.sample(params, values)
+            if text:
+                add_sample(run, step, title, text)
+            return values
+
+        record = hosts.led(evaluated)
         state = judge(state, record, job.config)
-        title, text = task.sample(params, record)
-        if text:
-            add_sample(run, step, title, text)
     return state, record
 
 
 def _not_finite(value, checkpoints):
-    steps = checkpoints.steps()
+    steps = checkpoints.steps() if checkpoints else []
     lower = "a lower --config.optimizer.learning_rate or --config.optimizer.clip_norm"
     if steps:
         rest = f"the last good checkpoint is step {steps[0]}, and it is kept. In another --run, try {lower}"

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 from zoo import cache
 from zoo.config import require
 from zoo.errors import UserError
+from zoo.train import hosts
 
 
 def check(config: ConfigDict) -> None:
@@ -45,6 +46,11 @@ def make(config: ConfigDict) -> Mesh:
     if data == -1:
         available = jax.device_count() // model
         data = next((n for n in range(available, 0, -1) if config.batch_size % n == 0), 1)
+    if hosts.several() and data * model < jax.device_count():
+        raise UserError(
+            f"--distributed: only {data * model} of {jax.device_count()} devices have a part; give a "
+            f"--config.batch_size that is a multiple of {jax.device_count() // model}"
+        )
     # With explicit axes, JAX's default, the program itself would have to place every array between.
     return jax.make_mesh(
         (data, model),
@@ -67,7 +73,10 @@ def remark(config: ConfigDict, mesh: Mesh) -> str:
 
 def replicated(mesh: Mesh, tree):
     """The tree with every leaf on every device."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    if not hosts.several():
+        return jax.device_put(tree, everywhere)
+    return jax.tree.map(lambda x: hosts.placed(x, everywhere), tree)
 
 
 def spread(mesh: Mesh, tree):
@@ -80,7 +89,10 @@ def spread(mesh: Mesh, tree):
             mesh, PartitionSpec(*[None] * (x.ndim - 1), "model") if split else PartitionSpec()
         )
 
-    return jax.device_put(tree, jax.tree.map(one, tree))
+    shardings = jax.tree.map(one, tree)
+    if not hosts.several():
+        return jax.device_put(tree, shardings)
+    return jax.tree.map(hosts.placed, tree, shardings)
 
 
 def by_batch(mesh: Mesh, tree):

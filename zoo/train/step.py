@@ -16,7 +16,7 @@ from zoo.errors import UserError
 from zoo.runs.load import load
 from zoo.runs.state import Best, TrainState
 from zoo.tasks.protocol import Sum
-from zoo.train import averaging, bank, feed, mesh
+from zoo.train import averaging, bank, feed, hosts, mesh
 from zoo.train.job import Job
 from zoo.unroll import batch_over
 
@@ -43,7 +43,11 @@ def begin(job: Job) -> TrainState:
     finished run, or has other parameters."""
     start = mesh.replicated(job.mesh, started(job))
     state = _jit_once(_first(job))(random.key(job.config.seed, "init"), start)
-    return mesh.spread(job.mesh, state._replace(carry=()))._replace(carry=state.carry)
+    carry = state.carry
+    if hosts.several():  # where the batch does not divide, each process has made one of its own
+        alone = [x.is_fully_addressable for x in jax.tree.leaves(carry)]
+        carry = mesh.replicated(job.mesh, carry) if any(alone) else carry
+    return mesh.spread(job.mesh, state._replace(carry=()))._replace(carry=carry)
 
 
 def started(job: Job) -> Any:
