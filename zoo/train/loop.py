@@ -110,7 +110,8 @@ def _train(job, run, checkpoints):
             first = mean if step == 1 else first
             progress.steps(step, pace, mean)
             if not np.isfinite(loss.total).all():
-                raise _not_finite(f"the training loss at step {step}", checkpoints)
+                what = f"the training loss at step {step}"
+                hosts.led(lambda what=what: _not_finite(what, checkpoints))
             if open_end:
                 now = hosts.led(lambda took=took, n=n: [n / took, seconds()])
                 job, state = timed.measured(job, state, *now)
@@ -138,7 +139,8 @@ def _train(job, run, checkpoints):
             if plan.due(step, plan.save) or over or late or caught:
                 kept = hosts.whole(state)
                 if not finite(kept.params):
-                    raise _not_finite(f"a parameter at step {step}", checkpoints)
+                    what = f"a parameter at step {step}"
+                    hosts.led(lambda what=what: _not_finite(what, checkpoints))
                 hosts.led(lambda kept=kept: checkpoints.save(kept, seconds()))
                 saved = time.monotonic()
             if over:
@@ -185,7 +187,7 @@ def _measure(job, run, state, checkpoints):
         def evaluated():
             values = task.evaluate(params, "valid").metrics
             if not all(np.isfinite(v).all() for v in values.values()):
-                raise _not_finite(f"the validation at step {step}", checkpoints)
+                _not_finite(f"the validation at step {step}", checkpoints)
             values = record | bank.numbers(values)
             title, text = task.sample(params, values)
             if text:
@@ -198,13 +200,14 @@ def _measure(job, run, state, checkpoints):
 
 
 def _not_finite(value, checkpoints):
-    steps = checkpoints.steps() if checkpoints else []
+    """Raises UserError that says so, and what is left."""
+    steps = checkpoints.steps()
     lower = "a lower --config.optimizer.learning_rate or --config.optimizer.clip_norm"
     if steps:
         rest = f"the last good checkpoint is step {steps[0]}, and it is kept. In another --run, try {lower}"
     else:
         rest = f"nothing was saved yet. Try {lower}"
-    return UserError(f"{value} is not finite; {rest}")
+    raise UserError(f"{value} is not finite; {rest}")
 
 
 def _tell_divergence(first, records, progress):
