@@ -15,7 +15,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 gc.set_threshold(100_000)  # tracing makes many objects, few of them garbage
 # Most of the time would go into making programs fast. Those of tests that are marked "optimised" are, in
 # the process that test_optimised.py starts; all are with XLA_FLAGS=--xla_backend_optimization_level=3.
-QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+QUICK = "--xla_backend_optimization_level=0"
+if not xla.unknown([EMITTERS := "--xla_cpu_use_fusion_emitters"]):  # gone in 0.12
+    QUICK += f" {EMITTERS}=false"
 given = os.environ.get("XLA_FLAGS", "")
 given = given if "optimization_level" in given else f"{given} {QUICK}"
 os.environ["XLA_FLAGS"] = f"{given} --xla_force_host_platform_device_count=4".strip()
