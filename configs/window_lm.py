@@ -29,7 +29,7 @@ with --config.model.precision=bfloat16: with an embedding the loss is 1.717 afte
     python train.py --config=configs/window_lm.py:alice_dropout     57 min  1.983  dropout 0.5
     python train.py --config=configs/window_lm.py:alice_no_dropout  61 min  1.667  none
     python train.py --config=configs/window_lm.py:alice_embedding     67 min  0.752  an embedding, not one
-    python train.py --config=configs/window_lm.py:alice_many        83 min  1.357  foretells after every character
+    python train.py --config=configs/window_lm.py:alice_many        83 min  1.357  foretells at every step
 """
 
 from zoo.tasks.language_model.config import defaults

@@ -35,7 +35,7 @@ def test_unroll_is_exported_once_for_any_time_and_batch(name):
     cell, params, _, _ = problem(name)
     T, B = export.symbolic_shape("t, b")
     xs = jax.ShapeDtypeStruct((T, B, 2), jnp.float32)
-    lengths, resets = jax.ShapeDtypeStruct((B,), int), jax.ShapeDtypeStruct((T, B), bool)
+    lengths, resets = jax.ShapeDtypeStruct((B,), jnp.int32), jax.ShapeDtypeStruct((T, B), bool)
 
     def run(params, xs, lengths, resets):
         options = {"lengths": lengths, "resets": resets, "return_carries": True}
@@ -61,7 +61,7 @@ def test_step_and_stack_are_exported_for_any_batch():
         lambda p, c, x: step(cell, p, c, x)[0],
         shapes_of(params),
         carry,
-        jax.ShapeDtypeStruct((B, 4), float),
+        jax.ShapeDtypeStruct((B, 4), jnp.float32),
     )
     for T, B in ((1, 2), (9, 5)):
         _, _, xs, carry = problem("lstm", D=4, T=T, B=B)

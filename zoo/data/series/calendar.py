@@ -36,6 +36,7 @@ FREQUENCIES = {
     )
 }
 _SECONDS = {"m": 60, "h": 3600, "D": 86400}
+_DAY = np.timedelta64(1, "D")
 _EPOCH = {"s": (10**8, 5 * 10**9), "ms": (10**11, 5 * 10**12)}  # 1973 to 2128
 _QUARTER = re.compile(r"(\d{4})[- ]?[Qq]([1-4])")
 _DATE = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})(.*)")
@@ -139,17 +140,17 @@ def following(times: Times, n: int, freq: Frequency) -> Times:
     if freq.unit != "M":
         return last + steps * np.timedelta64(_SECONDS[freq.unit], "s")
     month = last.astype("datetime64[M]")
-    day = last - month.astype("datetime64[s]")
+    day, months = last - month.astype("datetime64[s]"), month + steps.astype("timedelta64[M]")
     if _month_ends(times):
-        ends = (month + steps + 1).astype("datetime64[D]") - 1
+        ends = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - _DAY
         return ends.astype("datetime64[s]")
-    return (month + steps).astype("datetime64[s]") + day
+    return months.astype("datetime64[s]") + day
 
 
 def holidays(times: Times) -> np.ndarray:
     """The days from Monday to Friday between the first stamp and the last that have none."""
     days = times.astype("datetime64[D]")
-    every = np.arange(days[0], days[-1] + 1)
+    every = np.arange(days[0], days[-1] + _DAY)
     return np.setdiff1d(every[np.is_busday(every)], days)
 
 
@@ -257,5 +258,5 @@ def _month_ends(times):
     days = times.astype("datetime64[D]")
     midnight = days.astype("datetime64[s]") == times
     return bool(
-        (midnight & ((days + 1).astype("datetime64[M]") > days.astype("datetime64[M]"))).all()
+        (midnight & ((days + _DAY).astype("datetime64[M]") > days.astype("datetime64[M]"))).all()
     )

@@ -106,7 +106,7 @@ def named(name: str, **options) -> Table:
     ``options`` are those of ``read_series``. Raises DataError for an unknown name.
     """
     if name == "airline":
-        months = np.datetime64("1949-01") + np.arange(len(PASSENGERS))
+        months = np.datetime64("1949-01") + np.arange(len(PASSENGERS)).astype("timedelta64[M]")
         values = np.array(PASSENGERS, np.float64)
         none = np.zeros((len(values), 0))
         times = months.astype("datetime64[s]")
