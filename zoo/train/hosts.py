@@ -7,6 +7,7 @@ nothing here does anything.
 
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from zoo import xla
 from zoo.errors import UserError
 from zoo.terminal import line
 
@@ -23,6 +25,8 @@ from zoo.terminal import line
 def join(coordinator: str | None, processes: int | None, process: int | None) -> None:
     """Joins the others, before JAX has started a backend; what is None is asked of the cluster that started
     this process. Raises UserError where that tells nothing, and where the others do not come."""
+    if xla.guessed_platform() == "cpu":
+        _check_name()
     try:
         jax.distributed.initialize(coordinator, processes, process)
     except (ValueError, RuntimeError) as error:
@@ -32,9 +36,20 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
             "--coordinator=HOST:PORT, the same to all, --processes, how many there are, and --process, "
             "which of them this is"
         ) from None
-    with _stdout_on_stderr():  # Gloo, which connects CPUs, says so at the first exchange
+    with _stdout_on_stderr():  # Gloo says so at the first exchange
         multihost_utils.sync_global_devices("joined")
     line.quiet = not leads()
+
+
+def _check_name():
+    """Raises UserError where the name of this machine has no address, which Gloo needs to connect CPUs."""
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError:
+        raise UserError(
+            f"--distributed: the name of this machine, {name!r}, has no address; add it to /etc/hosts"
+        ) from None
 
 
 @contextmanager
