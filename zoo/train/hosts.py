@@ -24,7 +24,8 @@ from zoo.terminal import line
 
 def join(coordinator: str | None, processes: int | None, process: int | None) -> None:
     """Joins the others, before JAX has started a backend; what is None is asked of the cluster that started
-    this process. Raises UserError where that tells nothing, and where the others do not come."""
+    this process. Where the others do not come within five minutes, JAX ends this process. Raises UserError
+    where no cluster tells, and on CPUs where the name of this machine has no address."""
     if xla.guessed_platform() == "cpu":
         _check_name()
     try:
