@@ -152,6 +152,20 @@ def test_there_and_back(name, library):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-7 if library == "haiku" else 0)
 
 
+def test_several_modules_stand_behind_their_names():
+    both = {"one": _params("tied"), "other": _params("classifier")}
+    arrays = layouts.named(both, "keras")
+    assert {"one/embedding/embeddings", "other/backward_0/bias"} <= set(arrays)
+    back = layouts.params_of(arrays, both, "keras")
+    assert jax.tree.structure(back) == jax.tree.structure(both)
+    for a, b in zip(jax.tree.leaves(back), jax.tree.leaves(both), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_command_knows_every_library():
+    assert list(layouts.LIBRARIES) == convert._LIBRARIES
+
+
 def test_the_names_of_several_layers_in_pytorch():
     names = {name: list(layouts.named(_params(name), "torch")) for name in ("windows", "tied")}
     assert {"rnn.weight_ih_l0", "rnn.bias_hh_l1_reverse"} <= set(names["windows"])

@@ -49,7 +49,7 @@ def main(argv):
     from zoo.runs.load import load
 
     run = seeds.chosen(folder.path(values.run))
-    _, params, task = load(run, use="generate")
+    _, params, task = load(run)
     if not source:
         _write(Path(values.out), _named(params, task.members, values.to))
         return 0

@@ -17,8 +17,9 @@ What is where:
 
 Layers that read backwards are ``..._reverse`` in PyTorch and ``backward_0`` elsewhere. In PyTorch, layers
 of several widths are modules of their own, ``rnn.0.weight_ih_l0`` and so on. The members of an ensemble, or
-of a bank, stand behind ``members_0``, ``members_1`` and so on. What has no counterpart in those libraries
-keeps our name and layout. A tied softmax has no weights of its own: they are the embedding's.
+of a bank, stand behind ``members_0``, ``members_1`` and so on, and several modules behind their names. What
+has no counterpart in those libraries keeps our name and layout. A tied softmax has no weights of its own:
+they are the embedding's.
 """
 
 from collections.abc import Callable
@@ -84,11 +85,13 @@ def params_of(arrays: _Arrays, like: Any, library: str) -> Any:
     tree = _back(take, _tree(like), library, "")
     if more := sorted(set(arrays) - set(taken)):
         raise UserError(f"has {more[0]}, which the model has not ({len(more)} such)")
-    return {"params": jax.tree.map(lambda a, b: np.asarray(a, b.dtype), tree, _tree(like))}
+    tree = jax.tree.map(lambda a, b: np.asarray(a, b.dtype), tree, _tree(like))
+    return {"params": tree} if "params" in like else {k: {"params": v} for k, v in tree.items()}
 
 
 def _tree(params):
-    return params["params"]
+    """The arrays of a module; of several, by their names."""
+    return params["params"] if "params" in params else {k: v["params"] for k, v in params.items()}
 
 
 def _shape(shape):
@@ -98,7 +101,7 @@ def _shape(shape):
 def _out(tree, library, prefix):
     kind, arrays = LIBRARIES[library], {}
     for key, value in sorted(tree.items(), key=_place):
-        if key.startswith("members_"):
+        if isinstance(value, dict):
             arrays |= _out(value, library, f"{prefix}{key}{kind.joint}")
         elif (form := _form(value, library)) is not None:
             name = _layer(tree, key, library)
@@ -112,7 +115,7 @@ def _out(tree, library, prefix):
 def _back(take, like, library, prefix):
     kind, tree = LIBRARIES[library], {}
     for key, value in sorted(like.items(), key=_place):
-        if key.startswith("members_"):
+        if isinstance(value, dict):
             tree[key] = _back(take, value, library, f"{prefix}{key}{kind.joint}")
         elif (form := _form(value, library)) is not None:
             shapes = form.out(jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), value))

@@ -94,9 +94,7 @@ def led(call: Callable[[], Any]) -> Any:
 
 
 def same(what: str, value: str) -> None:
-    """Raises UserError on every process where one has another value than the leader."""
-    if not several():
-        return
+    """Raises UserError on every process, of several, where one has another value than the leader."""
     wanted = led(lambda: value)
     others = multihost_utils.process_allgather(np.int32(value != wanted))
     if others.any():

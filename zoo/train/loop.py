@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,8 +111,7 @@ def _train(job, run, checkpoints):
             first = mean if step == 1 else first
             progress.steps(step, pace, mean)
             if not np.isfinite(loss.total).all():
-                what = f"the training loss at step {step}"
-                hosts.led(lambda what=what: _not_finite(what, checkpoints))
+                hosts.led(partial(_not_finite, f"the training loss at step {step}", checkpoints))
             if open_end:
                 now = hosts.led(lambda took=took, n=n: [n / took, seconds()])
                 job, state = timed.measured(job, state, *now)
@@ -139,8 +139,7 @@ def _train(job, run, checkpoints):
             if plan.due(step, plan.save) or over or late or caught:
                 kept = hosts.whole(state)
                 if not finite(kept.params):
-                    what = f"a parameter at step {step}"
-                    hosts.led(lambda what=what: _not_finite(what, checkpoints))
+                    hosts.led(partial(_not_finite, f"a parameter at step {step}", checkpoints))
                 hosts.led(lambda kept=kept: checkpoints.save(kept, seconds()))
                 saved = time.monotonic()
             if over:
