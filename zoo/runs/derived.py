@@ -14,7 +14,7 @@ from zoo.runs.checkpoint import Checkpoints
 from zoo.runs.state import TrainState, fingerprint
 
 # What a model is used with, beside its parameters; and what of it was fitted to them.
-_RECORDS = ("config", "data", "vocabulary", "openings", "alphabet", "classes")
+_RECORDS = ("config", "data", "vocabulary", "corpora", "openings", "alphabet", "classes")
 FITTED = ("residuals.npy", "detector.json", "combination.json")
 _FILES = (*(f"{name}.json" for name in _RECORDS), "series.npz", *FITTED)
 _KEPT = ("config", "variant", "seed", "steps", "train_seconds", "params", "versions")
