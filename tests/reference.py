@@ -65,7 +65,65 @@ def rnn(params, state, x):
     return (np.tanh(x @ params.w_x + h @ params.w_h + params.b),)
 
 
-STEPS = {"lstm": lstm, "gru": gru, "rnn": rnn}
+def peephole_lstm(params, state, x):
+    """Gers & Schmidhuber 2000."""
+    h, c = state
+    i, f, g, o = np.split(x @ params.w_x + h @ params.w_h + params.b, 4)
+    i, f = sigmoid(i + params.p_i * c), sigmoid(f + params.p_f * c)
+    c = f * c + i * np.tanh(g)
+    return sigmoid(o + params.p_o * c) * np.tanh(c), c
+
+
+def layer_norm_lstm(params, state, x):
+    """Ba, Kiros & Hinton 2016, equations 20 to 22."""
+
+    def LN(z, gain, bias):
+        return gain * (z - z.mean()) / np.sqrt(z.var() + 1e-5) + bias
+
+    h, c = state
+    z = LN(h @ params.w_h, params.gain_h, 0) + LN(x @ params.w_x, params.gain_x, 0) + params.b
+    i, f, g, o = np.split(z, 4)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(LN(c, params.gain_c, params.bias_c)), c
+
+
+def slstm(params, state, x):
+    """Beck et al. 2024, equations 8 to 14, whose memory and normaliser are c exp(m) and n exp(m)."""
+    h, c, n, m = state
+    i, f, z, o = np.split(x @ params.w_x + h @ params.w_h + params.b, 4)
+    after = np.where(n == 0, i, np.maximum(np.log(sigmoid(f)) + m, i))
+    c, n = c * np.exp(m), n * np.exp(m)
+    c = sigmoid(f) * c + np.exp(i) * np.tanh(z)
+    n = sigmoid(f) * n + np.exp(i)
+    return sigmoid(o) * c / n, c * np.exp(-after), n * np.exp(-after), after
+
+
+def minlstm(params, state, x):
+    """Feng et al. 2024."""
+    (h,) = state
+    i, f, g = np.split(x @ params.w_x + params.b, 3)
+    i, f = sigmoid(i), sigmoid(f)
+    return (f / (f + i) * h + i / (f + i) * np.where(g >= 0, g + 0.5, sigmoid(g)),)
+
+
+def mingru(params, state, x):
+    """Feng et al. 2024."""
+    (h,) = state
+    z, n = np.split(x @ params.w_x + params.b, 2)
+    z = sigmoid(z)
+    return ((1 - z) * h + z * np.where(n >= 0, n + 0.5, sigmoid(n)),)
+
+
+STEPS = {
+    "lstm": lstm,
+    "peephole_lstm": peephole_lstm,
+    "layer_norm_lstm": layer_norm_lstm,
+    "slstm": slstm,
+    "gru": gru,
+    "rnn": rnn,
+    "minlstm": minlstm,
+    "mingru": mingru,
+}
 
 
 def unroll(step, params, xs, carry, lengths=None, resets=None, reverse=False):

@@ -21,15 +21,21 @@ from zoo.cells import (
     RNNCarry,
     RNNParams,
     gru,
+    layer_norm_lstm,
     lstm,
+    mingru,
+    minlstm,
+    peephole_lstm,
     rnn,
+    slstm,
     step,
 )
+from zoo.cells.minimal import linear
 from zoo.unroll import bidirectional, stack, unroll
 from zoo.unroll.layout import LAYOUTS
 
 GOLDEN = Path(__file__).parent / "golden"
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+GATES = {"lstm": 4, "gru": 3, "rnn": 1, "minlstm": 3, "mingru": 2}  # others begin as the lstm
 
 
 def lstm_from_torch(weights, suffix="l0"):
@@ -177,7 +183,7 @@ def initial(cell, seed=0, D=30, H=50):
     return cell.init(jax.random.key(seed), D, H)
 
 
-@pytest.mark.parametrize("name", GATES)
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
 def test_recurrent_kernel_is_orthogonal_per_gate_and_no_two_gates_are_alike(name):
     params = initial(CELLS[name]())
     blocks = np.split(np.asarray(params.w_h), GATES[name], axis=1)
@@ -200,10 +206,73 @@ def test_input_kernel_is_glorot_uniform_for_each_gate_by_itself(name):
         assert np.abs(a - b).max() > 0.1
 
 
-@pytest.mark.parametrize(("cell", "value"), [(lstm(), 1.0), (lstm(-2.5), -2.5)])
-def test_forget_bias_is_the_initial_value_of_its_quarter_of_b(cell, value):
-    b = initial(cell).b
-    np.testing.assert_array_equal(b, np.repeat([0, value, 0, 0], 50))
+FORGETFUL = [lstm, peephole_lstm, layer_norm_lstm, slstm, minlstm]
+
+
+@pytest.mark.parametrize("make", FORGETFUL)
+@pytest.mark.parametrize("value", [1.0, -2.5])
+def test_forget_bias_is_the_initial_value_of_its_part_of_b(make, value):
+    cell = make() if value == 1 else make(value)
+    gates = 3 if make is minlstm else 4
+    np.testing.assert_array_equal(initial(cell).b, np.repeat([0, value, 0, 0][:gates], 50))
+
+
+@pytest.mark.parametrize("make", FORGETFUL)
+def test_kernels_are_drawn_as_those_of_the_lstm(make):
+    params, plain = initial(make()), initial(lstm())
+    if make is not minlstm:
+        np.testing.assert_array_equal(params.w_x, plain.w_x)
+        np.testing.assert_array_equal(params.w_h, plain.w_h)
+
+
+def test_peepholes_and_normalisation_begin_as_nothing():
+    params = initial(peephole_lstm())
+    assert not any(np.any(p) for p in (params.p_i, params.p_f, params.p_o))
+    params = initial(layer_norm_lstm())
+    assert all(np.all(p == 1) for p in (params.gain_x, params.gain_h, params.gain_c))
+    assert not np.any(params.bias_c)
+
+
+def test_slstm_neither_overflows_nor_divides_by_nothing():
+    cell, params, xs, _ = problem("slstm", T=40)
+    resets = jnp.zeros(xs.shape[:2], bool).at[17].set(True)
+
+    def loss(params):
+        carry, ys = unroll(cell, params, xs, resets=resets)
+        return (ys**2).sum(), (carry, ys)
+
+    for value in (-1000.0, 1000.0):  # of the input gate, whose exponential is no number
+        b = params.b.at[:4].set(value)
+        grads, (carry, ys) = jit(jax.grad(loss, has_aux=True))(params._replace(b=b))
+        assert all(bool(jnp.isfinite(a).all()) for a in jax.tree.leaves((grads, carry, ys)))
+        assert float(jnp.abs(ys).max()) <= 1 and bool((carry.n >= 1).all())
+    same, moved = (  # only the ratios of input gates matter
+        jit(partial(unroll, cell))(params._replace(b=params.b.at[:4].add(v)), xs)[1] for v in (0, 9)
+    )
+    np.testing.assert_allclose(moved[0], same[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("T", [0, 1, 4, 11])
+def test_a_linear_recurrence_is_the_same_in_parallel_and_step_by_step(reverse, T):
+    rng = np.random.default_rng(0)
+    a, b, h = rng.uniform(0, 1, (T, 2, 3)), rng.normal(size=(T, 2, 3)), rng.normal(size=(2, 3))
+    a[T // 2 :, 0] = 0  # a reset
+
+    def loss(a, b, h, parallel):
+        last, hs = linear(a, b, h, reverse, parallel)
+        return jnp.sin(last).sum() + (hs**2).sum(), (last, hs)
+
+    with jax.enable_x64(True):
+        one, other = (
+            jit(jax.grad(partial(loss, parallel=way), (0, 1, 2), has_aux=True))(a, b, h)
+            for way in (True, False)
+        )
+    assert_trees_close(one, other, rtol=1e-12)
+    state, want = h, np.zeros_like(b)
+    for t in reversed(range(T)) if reverse else range(T):
+        want[t] = state = a[t] * state + b[t]
+    assert_trees_close(one[1], (state, want), rtol=1e-12)
 
 
 def test_forget_bias_is_never_added_in_the_forward_pass():
@@ -212,7 +281,7 @@ def test_forget_bias_is_never_added_in_the_forward_pass():
     assert_trees_close(one, other, rtol=0)
 
 
-@pytest.mark.parametrize("cell", [gru(), rnn()])
+@pytest.mark.parametrize("cell", [gru(), rnn(), mingru()])
 def test_other_biases_start_at_zero(cell):
     for name, a in initial(cell)._asdict().items():
         assert bool(np.any(a)) == name.startswith("w_"), name
@@ -264,7 +333,7 @@ def test_zero_carry_can_be_donated(name):
     assert all(a.is_deleted() for a in jax.tree.leaves(carry))
 
 
-@pytest.mark.parametrize("make", [*CELLS.values(), lambda: lstm(2.0)])
+@pytest.mark.parametrize("make", [*CELLS.values(), lambda: lstm(2.0), lambda: slstm(2.0)])
 def test_equal_arguments_give_the_same_cell_so_that_jit_compiles_once(make):
     traced = []
 

@@ -10,6 +10,7 @@ import pytest
 import reference
 from reference import assert_trees_close, jit, numpy64, sigmoid
 
+from zoo.cells import CELLS
 from zoo.unroll import unroll
 
 PAGE = (Path(__file__).parent.parent / "docs/cells.md").read_text(encoding="utf-8")
@@ -33,26 +34,12 @@ def x64():
         yield
 
 
-def peephole(p, state, x):
-    """Gers & Schmidhuber 2000."""
+def coupled(p, state, x):
+    """Greff et al. 2017."""
     h, c = state
-    i, f, g, o = np.split(x @ p.w_x + h @ p.w_h + p.b, 4)
-    i, f = sigmoid(i + p.p_i * c), sigmoid(f + p.p_f * c)
-    c = f * c + i * np.tanh(g)
-    return sigmoid(o + p.p_o * c) * np.tanh(c), c
-
-
-def norm_lstm(p, state, x):
-    """Ba, Kiros & Hinton 2016, equations 20 to 22."""
-
-    def LN(z, gain, bias):
-        return gain * (z - z.mean()) / np.sqrt(z.var() + 1e-5) + bias
-
-    h, c = state
-    z = LN(h @ p.w_h, p.gain_h, 0) + LN(x @ p.w_x, p.gain_x, 0) + p.b
-    i, f, g, o = np.split(z, 4)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(LN(c, p.gain_c, p.bias_c)), c
+    i, g, o = np.split(x @ p.w_x + h @ p.w_h + p.b, 3)
+    c = (1 - sigmoid(i)) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
 
 
 def zoneout(p, state, x):
@@ -63,8 +50,7 @@ def zoneout(p, state, x):
 
 
 PAPERS = {
-    "peephole": peephole,
-    "norm_lstm": norm_lstm,
+    "coupled": coupled,
     "zoneout": zoneout,
     "learned": reference.lstm,
 }
@@ -119,6 +105,11 @@ def test_a_learned_first_state_is_what_sequences_begin_with_and_has_a_gradient(p
 
     assert_trees_close(grads("custom"), grads("plain"), rtol=1e-10)
     assert np.any(grads("custom").h_0) and np.any(grads("custom").c_0)
+
+
+def test_the_page_has_a_row_for_every_cell_of_the_zoo():
+    rows = re.findall(r"^\| (`.*?`) \|", PAGE, re.MULTILINE)
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == list(CELLS)
 
 
 def test_the_other_snippets_give_what_their_comments_say(page):

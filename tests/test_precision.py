@@ -11,6 +11,7 @@ from reference import assert_trees_close, jit, problem
 from zoo.cells import step
 from zoo.cells.cell import cast
 from zoo.models import Classifier, Forecaster, LanguageModel, WindowModel
+from zoo.models.stack import with_matrices_in
 from zoo.unroll import stack, unroll
 from zoo.unroll.layout import LAYOUTS
 
@@ -50,6 +51,20 @@ def test_mixed_precision_over_50_steps_is_within_two_percent_of_float32(name, wa
     assert {a.dtype for a in grads[0]} == {jnp.dtype(HALF)}
     assert error(out, (last, ys)) < 0.02
     assert error(grads, want) < (0.04 if way == {"gradient": "plain"} else 0.02)
+
+
+@pytest.mark.parametrize("name", ["peephole_lstm", "layer_norm_lstm", "slstm", "minlstm", "mingru"])
+def test_other_cells_are_within_two_percent_of_float32(name):
+    cell, params, xs, _ = problem(name, T=T, B=B, D=D, H=H)
+    if not name.startswith("min"):
+        params = params._replace(w_h=params.w_h / 3)
+    matrices = with_matrices_in(HALF, params)  # what a training step of a model multiplies with
+    run = jit(jax.grad(lambda p, xs: loss(cell, p, xs, None), argnums=(0, 1), has_aux=True))
+    grads, out = run(matrices, xs)
+    want, exact = run(params, xs)
+    assert {a.dtype for a in jax.tree.leaves(out)} == {jnp.dtype("float32")}
+    assert error(out, exact) < 0.02
+    assert error(grads, want) < 0.02
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

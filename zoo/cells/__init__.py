@@ -9,17 +9,30 @@ from jax.export import register_namedtuple_serialization
 
 from zoo.cells.cell import Carry, Cell, Params, step
 from zoo.cells.gru import GRUCarry, GRUParams, gru
+from zoo.cells.layer_norm import LayerNormParams, layer_norm_lstm
 from zoo.cells.lstm import LSTMCarry, LSTMParams, lstm
+from zoo.cells.minimal import MinCarry, MinGRUParams, MinLSTMParams, mingru, minlstm
+from zoo.cells.peephole import PeepholeParams, peephole_lstm
 from zoo.cells.rnn import RNNCarry, RNNParams, rnn
+from zoo.cells.slstm import SLSTMCarry, SLSTMParams, slstm
 
 CELLS = {
     "lstm": lstm,
     "lstm_keras": partial(lstm, whole=True),  # the same cell from Keras's initial values
+    "peephole_lstm": peephole_lstm,
+    "layer_norm_lstm": layer_norm_lstm,
+    "slstm": slstm,
     "gru": gru,
     "rnn": rnn,
+    "minlstm": minlstm,
+    "mingru": mingru,
 }
 
-for _named in (LSTMParams, LSTMCarry, GRUParams, GRUCarry, RNNParams, RNNCarry):
+_NAMED = (
+    *(LSTMParams, LSTMCarry, PeepholeParams, LayerNormParams, SLSTMParams, SLSTMCarry),
+    *(GRUParams, GRUCarry, RNNParams, RNNCarry, MinLSTMParams, MinGRUParams, MinCarry),
+)
+for _named in _NAMED:
     register_namedtuple_serialization(_named, serialized_name=f"zoo.cells.{_named.__name__}")
 
 __all__ = [
@@ -30,11 +43,23 @@ __all__ = [
     "GRUParams",
     "LSTMCarry",
     "LSTMParams",
+    "LayerNormParams",
+    "MinCarry",
+    "MinGRUParams",
+    "MinLSTMParams",
     "Params",
+    "PeepholeParams",
     "RNNCarry",
     "RNNParams",
+    "SLSTMCarry",
+    "SLSTMParams",
     "gru",
+    "layer_norm_lstm",
     "lstm",
+    "mingru",
+    "minlstm",
+    "peephole_lstm",
     "rnn",
+    "slstm",
     "step",
 ]

@@ -73,8 +73,8 @@ def read_in(dtype, params):
 
 
 def weight_drop(key, params, rate):
-    """A layer's parameters with DropConnect on its recurrent matrix (Merity et al. 2018)."""
-    if not rate:
+    """A layer's parameters with DropConnect on its recurrent matrix (Merity et al. 2018), if it has one."""
+    if not rate or "w_h" not in params._fields:
         return params
     keep = random.keep(key, rate, params.w_h.shape)
     return params._replace(w_h=jnp.where(keep, params.w_h / (1 - rate), 0))

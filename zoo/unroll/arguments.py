@@ -72,7 +72,7 @@ def cell_and_carry(cell, params, xs, carry):
             f"params must be what cell.init gives; got a {type(params).__name__}"
         ) from error
     if cell.inputs is affine_inputs:
-        _check_weights(params, w_h, xs)
+        _check_weights(params, w_h, xs, alike=cell.scan is None)
     dtype = _wider(w_h.dtype, xs.dtype)
     if carry is None:
         return None, dtype
@@ -90,8 +90,8 @@ def _wider(a, b):
         return jnp.promote_types(a, b)
 
 
-def _check_weights(params, w_h, xs):
-    """Of x W_x + b."""
+def _check_weights(params, w_h, xs, alike):
+    """Of x W_x + b; ``alike`` where it has as many numbers as h W_h."""
     if not jnp.issubdtype(xs.dtype, jnp.floating):
         raise ValueError(
             f"xs must be floating-point numbers; got {xs.dtype}: embed them, or make them one-hot"
@@ -100,7 +100,8 @@ def _check_weights(params, w_h, xs):
         raise ValueError(
             f"w_x and w_h must be matrices; got shapes {params.w_x.shape} and {w_h.shape}"
         )
-    (D, _), G = params.w_x.shape, w_h.shape[1]
+    (D, G), wide = params.w_x.shape, w_h.shape[1]
+    G = wide if alike else G
     if xs.shape[2] != D:
         raise ValueError(
             f"xs of shape {xs.shape} have {xs.shape[2]} features; w_x {params.w_x.shape} is for {D}"

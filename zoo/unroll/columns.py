@@ -58,7 +58,7 @@ def run(cell, reverse, params, xs, carry, mask, resets):
     if b is not None:
         xs, b = cast((xs, b), dtype)
     gx = xs if products is _GIVEN else None
-    puts_out_h = mask is None and _puts_out_h(cell, params, carry, gx)
+    puts_out_h = mask is None and output_is_h(cell, params, carry, gx)
     xs, carry = jax.tree.map(_turn, (xs, carry))
     params = cast(params, dtype)  # from here on read by the gates alone
     way = (cell, products, reverse, puts_out_h)
@@ -78,7 +78,7 @@ def _jaxpr(cell, params, carry, gx=None):
     return jax.make_jaxpr(cell.gates)(cast(params, dtype), one(carry, 1), gx, gh).jaxpr
 
 
-def _puts_out_h(cell, params, carry, gx):
+def output_is_h(cell, params, carry, gx) -> bool:
     """Whether the output of a step is its new h: then ys have the h that the step after it begins with."""
     out, n = _jaxpr(cell, params, carry, gx).outvars, len(jax.tree.leaves(carry))
     return out[n:] == out[:1]

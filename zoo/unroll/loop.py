@@ -52,10 +52,11 @@ def unroll(
     Over a mesh, explicit axes or automatic ones, ys are sharded over the batch as xs are.
 
     Raises ValueError for arrays whose shapes or types do not fit together, an unknown gradient or layout,
-    columns of no steps or with the plain gradient, and carries of a cell with its own ``scan``.
+    columns of no steps or with the plain gradient, and carries of a cell with its own ``scan`` that carries
+    more than its output.
     """
     xs, lengths, resets = arguments.arrays(xs, lengths, resets)
-    _check_way(cell, gradient, layout, xs, reverse, return_carries)
+    _check_way(gradient, layout, xs, reverse, return_carries)
     carry, dtype = arguments.cell_and_carry(cell, params, xs, carry)
     way = partial(_over_time, cell, dtype, reverse, gradient, layout, return_carries)
     last, ys, carries = explicit.run(way, params, xs, carry, lengths, resets)
@@ -82,7 +83,16 @@ def _over_time(
     def loop(params, xs, carry, mask, resets):
         if cell.scan is not None:
             gx = input_share(cell, params, xs, dtype)
-            return cell.scan(params, gx, carry, mask, resets, reverse)
+            last, ys = cell.scan(params, gx, carry, mask, resets, reverse)
+            if return_carries and not _is_output(cell, params, carry, gx):
+                raise ValueError(
+                    "a cell with its own scan gives no carries, but where its output is all of them: "
+                    "leave return_carries out"
+                )
+            return last, (
+                ys,
+                jax.tree.unflatten(jax.tree.structure(last), [ys]),
+            ) if return_carries else ys
         if gradient != "plain" and (layout or layouts.fastest(xs.shape[0], B)) == "columns":
             return columns.run(one, reverse, params, xs, carry, mask, resets)
         by_rows, times = rows.WAYS[gradient == "plain"]
@@ -111,12 +121,17 @@ def _keeping(cell):
     return cell._replace(gates=gates)
 
 
+def _is_output(cell, params, carry, gx):
+    """Whether the carry is h alone, and h the output."""
+    return len(jax.tree.leaves(carry)) == 1 and columns.output_is_h(cell, params, carry, gx)
+
+
 def _kept(mask, each, other):
     """each (T, B, ·), and other (B, ·) in the padding."""
     return jnp.where(mask.reshape(*mask.shape, *(1,) * (other.ndim - 1)), each, other[None])
 
 
-def _check_way(cell, gradient, layout, xs, reverse, return_carries):
+def _check_way(gradient, layout, xs, reverse, return_carries):
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient must be one of {', '.join(GRADIENTS)}; got {gradient!r}")
     if layout not in (None, *layouts.LAYOUTS):
@@ -133,5 +148,3 @@ def _check_way(cell, gradient, layout, xs, reverse, return_carries):
     known = all(isinstance(n, int) for n in xs.shape[:2])
     if not known and (layout == "columns" or gradient == "segments"):
         raise ValueError(f"xs of any size {xs.shape} need rows and the custom or plain gradient")
-    if return_carries and isinstance(cell, Cell) and cell.scan is not None:
-        raise ValueError("a cell with its own scan gives no carries: leave return_carries out")

@@ -1,0 +1,40 @@
+"""Every cell of the zoo as a character model of Python's documentation, with about as many parameters each.
+
+    python train.py --config=configs/cells.py                  the LSTM
+    python train.py --config=configs/cells.py:CELL             the cell of that name in zoo.cells.CELLS
+    python -m zoo.compare cells                                all of them as a table
+
+Everything but the cell is ``char_lm:docs``: the same text and batches, an embedding of 64, 4 epochs.
+Each cell has as many units as give it the 362 thousand parameters of an LSTM of 256. The minimal cells have
+two layers, since the gates of a single one know nothing but the symbol before them.
+"""
+
+from zoo.tasks.language_model.config import defaults
+
+ABOUT = {
+    "lstm": "LSTM",
+    "lstm_keras": "LSTM, from Keras's initial values",
+    "peephole_lstm": "LSTM with peepholes",
+    "layer_norm_lstm": "LSTM with layer normalisation",
+    "slstm": "sLSTM of xLSTM",
+    "gru": "GRU",
+    "rnn": "Elman's RNN",
+    "minlstm": "minimal LSTM, two layers",
+    "mingru": "minimal GRU, two layers",
+}
+HIDDEN = {"gru": 298, "rnn": 518, "minlstm": 298, "mingru": 366}
+VARIANTS = tuple(ABOUT)
+
+
+def get_config(variant="lstm"):
+    c = defaults()
+    c.name, c.variant, c.data.name = "cells", variant, "docs"
+    c.about = f"{ABOUT[variant]}, as a model of Python's documentation"
+    c.results = (("valid_loss", None, ""),)
+    c.best.metric, c.adapt = "valid_loss", True
+    c.batch_size, c.data.window, c.epochs, c.eval_epochs = 32, 32, 4.0, 0.5
+    c.model.update({"cell": variant, "hidden": HIDDEN.get(variant, 256), "dropout_out": 0.1})
+    c.model.layers = 2 if variant.startswith("min") else 1
+    c.optimizer.update({"b2": 0.99, "schedule": "cosine", "final_fraction": 0.01})
+    c.optimizer.update({"learning_rate": 1e-2, "warmup_steps": 50})
+    return c
