@@ -16,13 +16,16 @@ ABOUT = {
     "lstm_keras": "LSTM, from Keras's initial values",
     "peephole_lstm": "LSTM with peepholes",
     "layer_norm_lstm": "LSTM with layer normalisation",
+    "mogrifier_lstm": "Mogrifier LSTM, five rounds",
+    "multiplicative_lstm": "multiplicative LSTM",
     "slstm": "sLSTM of xLSTM",
     "gru": "GRU",
     "rnn": "Elman's RNN",
     "minlstm": "minimal LSTM, two layers",
     "mingru": "minimal GRU, two layers",
 }
-HIDDEN = {"gru": 298, "rnn": 518, "minlstm": 298, "mingru": 366}
+HIDDEN = {"mogrifier_lstm": 224, "multiplicative_lstm": 228, "gru": 298, "rnn": 518}
+HIDDEN |= {"minlstm": 298, "mingru": 367}
 VARIANTS = tuple(ABOUT)
 
 

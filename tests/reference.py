@@ -11,6 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.cells import CELLS
+from zoo.unroll.layout import LAYOUTS
+
+# Cells with a gradient by hand, whose gates are more than those of the three that all ways are tested with.
+OTHERS = ["peephole_lstm", "layer_norm_lstm", "mogrifier_lstm", "multiplicative_lstm", "slstm"]
+# What runs in columns too: cells of one product a step.
+IN_LAYOUTS = [
+    (name, layout)
+    for name, make in CELLS.items()
+    for layout in (LAYOUTS if make().operand is None else ["rows"])
+]
 
 # Tiny programs that run once: unoptimised code compiles in half the time.
 jit = partial(
@@ -87,6 +97,23 @@ def layer_norm_lstm(params, state, x):
     return sigmoid(o) * np.tanh(LN(c, params.gain_c, params.bias_c)), c
 
 
+def mogrifier_lstm(params, state, x):
+    """Melis et al. 2020, equations 1 and 2, five rounds."""
+    h, c = state
+    for i in range(5):
+        if i % 2 == 0:
+            x = 2 * sigmoid(h @ params.q[i // 2]) * x
+        else:
+            h = 2 * sigmoid(x @ params.r[i // 2]) * h
+    return lstm(params, (h, c), x)
+
+
+def multiplicative_lstm(params, state, x):
+    """Krause et al. 2016, equations 9 to 14."""
+    h, c = state
+    return lstm(params, ((x @ params.m_x) * (h @ params.m_h), c), x)
+
+
 def slstm(params, state, x):
     """Beck et al. 2024, equations 8 to 14, whose memory and normaliser are c exp(m) and n exp(m)."""
     h, c, n, m = state
@@ -118,6 +145,8 @@ STEPS = {
     "lstm": lstm,
     "peephole_lstm": peephole_lstm,
     "layer_norm_lstm": layer_norm_lstm,
+    "mogrifier_lstm": mogrifier_lstm,
+    "multiplicative_lstm": multiplicative_lstm,
     "slstm": slstm,
     "gru": gru,
     "rnn": rnn,

@@ -10,7 +10,7 @@ import pytest
 from jax import Array
 from reference import assert_trees_close, jit, problem
 
-from zoo.cells import GRUCarry, LSTMCarry, LSTMParams, gru, lstm, rnn, step
+from zoo.cells import GRUCarry, LSTMCarry, LSTMParams, gru, lstm, multiplicative_lstm, rnn, step
 from zoo.cells.cell import cast
 from zoo.unroll import bidirectional, stack, unroll
 
@@ -204,6 +204,14 @@ MISTAKES = {
     "gates that give another carry": (
         lambda: unroll(bad_cell(gates=lambda p, c, gx, gh: (GRUCarry(c.h), c.h)), P, XS),
         r"gates must give back LSTMCarry\(.*\); got GRUCarry\(.*\)",
+    ),
+    "columns of a cell of two products": (
+        lambda: unroll(multiplicative_lstm(), P, XS, layout="columns"),
+        "columns are for cells of one product a step: leave the layout out",
+    ),
+    "parameters of another cell, which has one product": (
+        lambda: unroll(multiplicative_lstm(), P, XS),
+        r"params must be what cell.init gives; got a LSTMParams",
     ),
     "carries of a cell with its own scan": (
         lambda: unroll(bad_cell(scan=lambda *a: (a[2], a[1])), P, XS, return_carries=True),

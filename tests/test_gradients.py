@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import reference
 from jax import Array
-from reference import assert_trees_close, jit, numpy64, problem
+from reference import IN_LAYOUTS, assert_trees_close, jit, numpy64, problem
 
 from zoo.cells import LSTMCarry, lstm
 from zoo.unroll import columns, stack, unroll
@@ -71,8 +71,9 @@ def test_gradient_equals_that_of_the_plain_scan_for_all_options(name, reverse, l
     assert_gradient_is_the_plain_one(name, reverse, layout)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", ["peephole_lstm", "layer_norm_lstm", "slstm"])
+@pytest.mark.parametrize(
+    ("name", "layout"), [case for case in IN_LAYOUTS if case[0] in reference.OTHERS]
+)
 def test_gradient_of_other_cells_equals_that_of_the_plain_scan(name, layout):
     assert_gradient_is_the_plain_one(name, True, layout)
 

@@ -10,9 +10,9 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import assert_trees_close, jit, numpy64, problem
+from reference import IN_LAYOUTS, assert_trees_close, jit, numpy64, problem
 
-from zoo.cells import CELLS, lstm, rnn, step
+from zoo.cells import lstm, rnn, step
 from zoo.unroll import bidirectional, locked_dropout, stack, unroll
 from zoo.unroll.layout import LAYOUTS
 
@@ -33,8 +33,7 @@ def run(cell, params, xs, carry, **options):
     return unroll(cell, params, xs, carry, **options)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(("name", "layout"), IN_LAYOUTS)
 def test_unroll_equals_a_python_loop_over_step(x64, name, layout):
     cell, params, xs, carry = problem(name)
     took = jit(partial(step, cell))

@@ -12,6 +12,8 @@ from zoo.cells.gru import GRUCarry, GRUParams, gru
 from zoo.cells.layer_norm import LayerNormParams, layer_norm_lstm
 from zoo.cells.lstm import LSTMCarry, LSTMParams, lstm
 from zoo.cells.minimal import MinCarry, MinGRUParams, MinLSTMParams, mingru, minlstm
+from zoo.cells.mogrifier import MogrifierParams, mogrifier_lstm
+from zoo.cells.multiplicative import MultiplicativeParams, multiplicative_lstm
 from zoo.cells.peephole import PeepholeParams, peephole_lstm
 from zoo.cells.rnn import RNNCarry, RNNParams, rnn
 from zoo.cells.slstm import SLSTMCarry, SLSTMParams, slstm
@@ -21,6 +23,8 @@ CELLS = {
     "lstm_keras": partial(lstm, whole=True),  # the same cell from Keras's initial values
     "peephole_lstm": peephole_lstm,
     "layer_norm_lstm": layer_norm_lstm,
+    "mogrifier_lstm": mogrifier_lstm,
+    "multiplicative_lstm": multiplicative_lstm,
     "slstm": slstm,
     "gru": gru,
     "rnn": rnn,
@@ -29,7 +33,8 @@ CELLS = {
 }
 
 _NAMED = (
-    *(LSTMParams, LSTMCarry, PeepholeParams, LayerNormParams, SLSTMParams, SLSTMCarry),
+    *(LSTMParams, LSTMCarry, PeepholeParams, LayerNormParams, MogrifierParams),
+    *(MultiplicativeParams, SLSTMParams, SLSTMCarry),
     *(GRUParams, GRUCarry, RNNParams, RNNCarry, MinLSTMParams, MinGRUParams, MinCarry),
 )
 for _named in _NAMED:
@@ -47,6 +52,8 @@ __all__ = [
     "MinCarry",
     "MinGRUParams",
     "MinLSTMParams",
+    "MogrifierParams",
+    "MultiplicativeParams",
     "Params",
     "PeepholeParams",
     "RNNCarry",
@@ -58,6 +65,8 @@ __all__ = [
     "lstm",
     "mingru",
     "minlstm",
+    "mogrifier_lstm",
+    "multiplicative_lstm",
     "peephole_lstm",
     "rnn",
     "slstm",

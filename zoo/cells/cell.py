@@ -12,7 +12,7 @@ from ``gates``; ``step`` is one time step, for use inside your own ``lax.scan``.
 times H. No function here keeps state, reads a global or needs Flax.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -36,15 +36,19 @@ class Cell(NamedTuple):
     recurrent: params -> W_h (H, G)
     gates:     (params, carry, gx (·,), gh (G,)) -> carry, y (H,), of one sequence: carry holds (H,) vectors
     scan:      None, or (params, gx, carry, mask, resets, reverse) -> carry, ys (T, B, H), for cells
-               that treat the whole sequence at once (associative, or not affine in h)
+               that treat the whole sequence at once, such as associative ones
+    operand:   None, or of cells with several products a step, one after the other, what the next matrix
+               multiplies: (params, carry, gx, zs) -> (·,), where zs are the products so far. ``recurrent``
+               then gives a tuple of matrices, and ``gates`` get the tuple of all products as gh
     """
 
     init: Callable[[Array, int, int], Params]
     carry: Callable[[Params, int], Carry]
     inputs: Callable[[Params, Array], Any]
-    recurrent: Callable[[Params], Array]
-    gates: Callable[[Params, Carry, Any, Array], tuple[Carry, Array]]
+    recurrent: Callable[[Params], Array | tuple[Array, ...]]
+    gates: Callable[[Params, Carry, Any, Any], tuple[Carry, Array]]
     scan: Callable[..., tuple[Carry, Array]] | None = None
+    operand: Callable[[Params, Carry, Any, tuple[Array, ...]], Array] | None = None
 
 
 def step(cell: Cell, params: Params, carry: Carry, x: Array) -> tuple[Carry, Array]:
@@ -58,9 +62,30 @@ def step(cell: Cell, params: Params, carry: Carry, x: Array) -> tuple[Carry, Arr
     carry = carry_like(cell, params, carry, x.shape[0])
     dtype = carry.h.dtype
     gx = jax.tree.map(lambda a: a[0], input_share(cell, params, x[None], dtype))
-    gh = product(carry.h, cell.recurrent(params), dtype)
-    gates = jax.vmap(cell.gates, in_axes=(None, 0, 0, 0))
-    return gates(cast(params, dtype), carry, gx, gh)
+    small = cast(params, dtype)
+    gh = products(cell, small, matrices(cell, params), carry, gx)
+    return jax.vmap(cell.gates, in_axes=(None, 0, 0, 0))(small, carry, gx, gh)
+
+
+def matrices(cell: Cell, params: Params) -> tuple[Array, ...]:
+    """What a step multiplies by, in order."""
+    given = cell.recurrent(params)
+    return (given,) if cell.operand is None else given
+
+
+def products(cell: Cell, params: Params, matrices: Sequence[Array], carry: Carry, gx: Any) -> Any:
+    """What the gates of all rows get as gh: h W_h, or a tuple of products."""
+    zs = ()
+    for w in matrices:
+        zs += (product(operand(cell, params, carry, gx, zs), w, carry.h.dtype),)
+    return zs[0] if cell.operand is None else zs
+
+
+def operand(cell: Cell, params: Params, carry: Carry, gx: Any, zs: tuple[Array, ...]) -> Array:
+    """What the matrix after the products ``zs`` multiplies, of all rows."""
+    if cell.operand is None:
+        return carry.h
+    return jax.vmap(cell.operand, in_axes=(None, 0, 0, 0))(params, carry, gx, zs)
 
 
 def product(a, w, dtype):
@@ -74,7 +99,7 @@ def input_share(cell, params, xs, dtype, product=product):
     """gx of ``dtype``, the type of the carry, of inputs and weights of any floating-point type."""
     if cell.inputs is affine_inputs and {xs.dtype, params.w_x.dtype} != {dtype}:
         return product(xs, params.w_x, dtype) + params.b.astype(dtype)[None, None]
-    return cast(cell.inputs(params, cast(xs, cell.recurrent(params).dtype)), dtype)
+    return cast(cell.inputs(params, cast(xs, matrices(cell, params)[0].dtype)), dtype)
 
 
 def cast(tree, dtype):

@@ -13,7 +13,7 @@ from jax import lax
 
 from zoo.cells import Cell, step
 from zoo.cells.carry import carry_like, described
-from zoo.cells.cell import affine_inputs
+from zoo.cells.cell import affine_inputs, matrices
 
 
 def arrays(xs, lengths, resets):
@@ -66,13 +66,13 @@ def cell_and_carry(cell, params, xs, carry):
             f"cell must be a Cell, such as lstm() with its parentheses; got a {type(cell).__name__}"
         )
     try:
-        w_h = jax.eval_shape(cell.recurrent, params)
+        w_h, *_ = jax.eval_shape(partial(matrices, cell), params)
     except (AttributeError, TypeError) as error:
         raise ValueError(
             f"params must be what cell.init gives; got a {type(params).__name__}"
         ) from error
     if cell.inputs is affine_inputs:
-        _check_weights(params, w_h, xs, alike=cell.scan is None)
+        _check_weights(params, w_h, xs, alike=cell.scan is None and cell.operand is None)
     dtype = _wider(w_h.dtype, xs.dtype)
     if carry is None:
         return None, dtype

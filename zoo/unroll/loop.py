@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 
 from zoo.cells import Carry, Cell, Params
-from zoo.cells.cell import cast, input_share
+from zoo.cells.cell import cast, input_share, matrices
 from zoo.unroll import arguments, columns, explicit, rows, segments
 from zoo.unroll import layout as layouts
 from zoo.unroll.reverse import reverse_only
@@ -52,11 +52,11 @@ def unroll(
     Over a mesh, explicit axes or automatic ones, ys are sharded over the batch as xs are.
 
     Raises ValueError for arrays whose shapes or types do not fit together, an unknown gradient or layout,
-    columns of no steps or with the plain gradient, and carries of a cell with its own ``scan`` that carries
-    more than its output.
+    columns of no steps, with the plain gradient or of a cell of several products, and carries of a cell
+    with its own ``scan`` that carries more than its output.
     """
     xs, lengths, resets = arguments.arrays(xs, lengths, resets)
-    _check_way(gradient, layout, xs, reverse, return_carries)
+    _check_way(cell, gradient, layout, xs, reverse, return_carries)
     carry, dtype = arguments.cell_and_carry(cell, params, xs, carry)
     way = partial(_over_time, cell, dtype, reverse, gradient, layout, return_carries)
     last, ys, carries = explicit.run(way, params, xs, carry, lengths, resets)
@@ -93,11 +93,12 @@ def _over_time(
                 ys,
                 jax.tree.unflatten(jax.tree.structure(last), [ys]),
             ) if return_carries else ys
-        if gradient != "plain" and (layout or layouts.fastest(xs.shape[0], B)) == "columns":
+        wanted = layout or layouts.fastest(xs.shape[0], B)
+        if gradient != "plain" and cell.operand is None and wanted == "columns":
             return columns.run(one, reverse, params, xs, carry, mask, resets)
         by_rows, times = rows.WAYS[gradient == "plain"]
-        gx, w_h = input_share(cell, params, xs, dtype, times), cell.recurrent(params)
-        return by_rows(one, reverse, cast(params, dtype), w_h, gx, carry, mask, resets)
+        gx, by = input_share(cell, params, xs, dtype, times), matrices(cell, params)
+        return by_rows(one, reverse, cast(params, dtype), by, gx, carry, mask, resets)
 
     if gradient == "segments" and T:
         last, ys = segments.run(loop, reverse, params, xs, carry, mask, resets)
@@ -131,7 +132,7 @@ def _kept(mask, each, other):
     return jnp.where(mask.reshape(*mask.shape, *(1,) * (other.ndim - 1)), each, other[None])
 
 
-def _check_way(gradient, layout, xs, reverse, return_carries):
+def _check_way(cell, gradient, layout, xs, reverse, return_carries):
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient must be one of {', '.join(GRADIENTS)}; got {gradient!r}")
     if layout not in (None, *layouts.LAYOUTS):
@@ -141,6 +142,8 @@ def _check_way(gradient, layout, xs, reverse, return_carries):
             raise ValueError(f"{name} must be True or False; got {flag!r}")
     if layout == "columns" and gradient == "plain":
         raise ValueError("columns have no plain gradient: leave the layout out, or the gradient")
+    if layout == "columns" and isinstance(cell, Cell) and cell.operand is not None:
+        raise ValueError("columns are for cells of one product a step: leave the layout out")
     if layout == "columns" and not all(xs.shape[:2]):
         raise ValueError(
             f"columns need at least one step and one sequence; xs have shape {xs.shape}"

@@ -6,10 +6,11 @@ the backward loop yields d(gh) of every step, and dW_h is one product over all s
 
     dW_h = sum_t h_{t-1}^T d(gh)_t
 
-It is derived from ``cell.gates`` by ``jax.vjp``, so a new cell needs no new gradient. The small
-gradients of parameters inside ``gates`` (a recurrent bias, peepholes) accumulate in the loop; those
-of W_x and b, outside it, are JAX's own. ``plain`` is the scan itself, for JAX's own gradient: slower, but
-it has a forward mode (``jax.jvp``, ``jax.linearize``) and higher derivatives.
+Where a cell has several products a step, each matrix has such a sum. It is derived from ``cell.gates``
+and ``cell.operand`` by ``jax.vjp``, so a new cell needs no new gradient. The small gradients of parameters
+inside them (a recurrent bias, peepholes) accumulate in the loop; those of W_x and b, outside it, are JAX's
+own. ``plain`` is the scan itself, for JAX's own gradient: slower, but it has a forward mode (``jax.jvp``,
+``jax.linearize``) and higher derivatives.
 """
 
 from functools import partial
@@ -18,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from zoo.cells.cell import product
+from zoo.cells.cell import operand, product, products
 from zoo.unroll.steps import restart, selected, short, varying
 
 
@@ -34,37 +35,37 @@ def _scan(body, carry, each, reverse):
     )
 
 
-def plain(cell, reverse, params, w_h, gx, carry, mask, resets):
+def plain(cell, reverse, params, matrices, gx, carry, mask, resets):
     def body(carry, each):
         gx, mask, reset = each
         carry = restart(carry, reset)
-        return _gated(cell, params, carry, gx, product(carry.h, w_h, carry.h.dtype), mask)
+        return _gated(cell, params, carry, gx, products(cell, params, matrices, carry, gx), mask)
 
     return _scan(body, carry, (gx, mask, resets), reverse)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def custom(cell, reverse, params, w_h, gx, carry, mask, resets):
-    return plain(cell, reverse, params, w_h, gx, carry, mask, resets)
+def custom(cell, reverse, params, matrices, gx, carry, mask, resets):
+    return plain(cell, reverse, params, matrices, gx, carry, mask, resets)
 
 
-def _forward(cell, reverse, params, w_h, gx, carry, mask, resets):
+def _forward(cell, reverse, params, matrices, gx, carry, mask, resets):
     def body(carry, each):
         gx, mask, reset = each
         carry = restart(carry, reset)
-        gh = product(carry.h, w_h, carry.h.dtype)
+        gh = products(cell, params, matrices, carry, gx)
         new, y = _gated(cell, params, carry, gx, gh, mask)
         return new, (y, carry, gh)
 
     last, (ys, carries, gh) = _scan(body, carry, (gx, mask, resets), reverse)
-    return (last, ys), (params, w_h, gx, gh, carries, mask, resets)
+    return (last, ys), (params, matrices, gx, gh, carries, mask, resets)
 
 
 def _backward(cell, reverse, kept, cotangents):
-    params, w_h, gx, gh, carries, mask, resets = kept
+    params, matrices, gx, gh, carries, mask, resets = kept
     d_last, d_ys = cotangents
     # Transposed once: left to itself, XLA transposes inside the loop on a CPU, at every step.
-    w_h_t = lax.optimization_barrier(w_h.T)
+    turned = lax.optimization_barrier(tuple(w.T for w in matrices))
 
     def body(state, each):
         d_carry, d_params = state
@@ -74,18 +75,45 @@ def _backward(cell, reverse, kept, cotangents):
             return _gated(cell, params, carry, gx, gh, mask)
 
         _, vjp = jax.vjp(gates, params, carry, gx, gh)
-        d_params_t, d_carry, d_gx, d_gh = vjp((d_carry, d_y))
-        d_carry = d_carry._replace(h=d_carry.h + product(d_gh, w_h_t, d_gh.dtype))
+        *d, d_gh = vjp((d_carry, d_y))
+        d, d_gh, operands = _through_products(cell, turned, (params, carry, gx), gh, d, d_gh)
+        d_params_t, d_carry, d_gx = d
         # Parameters that the gates do not read get constant zeros here; XLA drops those additions.
         d_params = jax.tree.map(jnp.add, d_params, d_params_t)
-        return (restart(d_carry, reset), d_params), (d_gx, d_gh)
+        return (restart(d_carry, reset), d_params), (d_gx, d_gh, operands)
 
     zeros = varying(jax.tree.map(jnp.zeros_like, params), like=params)
     each = (carries, gx, gh, mask, resets, d_ys)
-    (d_carry, d_params), (d_gx, d_gh) = _scan(body, (d_last, zeros), each, not reverse)
-    h, d, exact = carries.h.astype(w_h.dtype), d_gh.astype(w_h.dtype), d_gh.dtype
-    d_w_h = jnp.einsum("tbh,tbg->hg", h, d, preferred_element_type=exact)
-    return d_params, d_w_h.astype(w_h.dtype), d_gx, d_carry, None, None
+    state, (d_gx, d_gh, operands) = _scan(body, (d_last, zeros), each, not reverse)
+    d_carry, d_params = state
+    pairs = [(carries.h, d_gh)] if cell.operand is None else zip(operands, d_gh, strict=True)
+    d_matrices = tuple(
+        _weight_gradient(a, d, w.dtype) for w, (a, d) in zip(matrices, pairs, strict=True)
+    )
+    return d_params, d_matrices, d_gx, d_carry, None, None
+
+
+def _through_products(cell, turned, given, zs, d, d_zs):
+    """From the gradients of what the gates read of ``given``, (params, carry, gx), and of the products zs,
+    back through the products: (the gradients of given, of zs, what the matrices multiply)."""
+    if cell.operand is None:
+        d_params, d_carry, d_gx = d
+        d_carry = d_carry._replace(h=d_carry.h + product(d_zs, turned[0], d_zs.dtype))
+        return (d_params, d_carry, d_gx), d_zs, ()
+    d_zs, operands = list(d_zs), []
+    for k in reversed(range(len(zs))):
+        a, vjp = jax.vjp(partial(operand, cell), *given, zs[:k])
+        *more, before = vjp(product(d_zs[k], turned[k], a.dtype))
+        d = jax.tree.map(jnp.add, list(d), more)
+        d_zs[:k] = map(jnp.add, d_zs[:k], before)
+        operands.append(a)
+    return d, tuple(d_zs), tuple(reversed(operands))
+
+
+def _weight_gradient(operands, d, dtype):
+    """sum_t a_t^T d_t of arrays (T, B, ·)."""
+    a, half = operands.astype(dtype), d.astype(dtype)
+    return jnp.einsum("tbh,tbg->hg", a, half, preferred_element_type=d.dtype).astype(dtype)
 
 
 custom.defvjp(_forward, _backward)
