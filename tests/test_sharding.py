@@ -76,6 +76,15 @@ def test_both_gradients_over_a_mesh_are_those_of_one_device(name, shape, kind, o
         assert_trees_close(got, alone(name, option), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["multiplicative_lstm", "slstm", "minlstm"])
+def test_other_kinds_of_cells_go_over_a_mesh(name, kind):
+    cell, params, xs, carry = problem(name, B=B)
+    leaves, *others = placed(mesh_of((2, 2), kind), params, xs, carry)
+    got = jit(partial(results, cell, **OPTIONS[ALL]))(type(params)(*leaves), *others)
+    assert_trees_close(got, alone(name, ALL), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("gradient", ["custom", "segments", "plain"])
 @pytest.mark.parametrize("layout", ["rows", None])
 def test_inputs_alone_on_an_explicit_mesh_are_enough(gradient, layout):
