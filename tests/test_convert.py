@@ -111,10 +111,19 @@ def test_a_layer_in_haiku():
     np.testing.assert_allclose(out, ys, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["gru", "rnn"])
-def test_a_layer_that_a_library_computes_otherwise_is_refused(name):
-    with pytest.raises(UserError, match=rf"haiku has no {name.upper()} .* it has LSTM"):
-        layer(name, "haiku")
+@pytest.mark.parametrize(
+    ("name", "library", "message"),
+    [
+        ("gru", "haiku", "haiku has no GRU that computes as ours does; it has LSTM"),
+        ("rnn", "haiku", "haiku has no RNN .* it has LSTM"),
+        ("slstm", "torch", "torch has no SLSTM .* it has LSTM, GRU, RNN"),
+        ("multiplicative_lstm", "keras", "keras has no Multiplicative .* it has LSTM, GRU, RNN"),
+        ("minlstm", "flax", "flax has no MinLSTM .* it has LSTM, GRU, RNN"),
+    ],
+)
+def test_a_layer_that_a_library_has_none_of_is_refused(name, library, message):
+    with pytest.raises(UserError, match=message):
+        layer(name, library)
 
 
 TOKENS, LENGTHS = jnp.zeros((B, T), jnp.int32), jnp.full((B,), T)

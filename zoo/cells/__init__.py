@@ -32,16 +32,16 @@ CELLS = {
     "mingru": mingru,
 }
 
-_NAMED = (
-    *(LSTMParams, LSTMCarry, PeepholeParams, LayerNormParams, MogrifierParams),
-    *(MultiplicativeParams, SLSTMParams, SLSTMCarry),
-    *(GRUParams, GRUCarry, RNNParams, RNNCarry, MinLSTMParams, MinGRUParams, MinCarry),
+PARAMS = (
+    *(LSTMParams, PeepholeParams, LayerNormParams, MogrifierParams, MultiplicativeParams),
+    *(SLSTMParams, GRUParams, RNNParams, MinLSTMParams, MinGRUParams),
 )
-for _named in _NAMED:
+for _named in (*PARAMS, LSTMCarry, SLSTMCarry, GRUCarry, RNNCarry, MinCarry):
     register_namedtuple_serialization(_named, serialized_name=f"zoo.cells.{_named.__name__}")
 
 __all__ = [
     "CELLS",
+    "PARAMS",
     "Carry",
     "Cell",
     "GRUCarry",

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from zoo.cells import GRUParams, LSTMParams, RNNParams
+from zoo.cells import PARAMS, GRUParams, LSTMParams, RNNParams
 from zoo.errors import UserError
 
 _Arrays = dict[str, np.ndarray]
@@ -150,7 +150,7 @@ def _numpy(params):
 
 def _form(value, library):
     """The form of a layer; None for what is no layer."""
-    if not isinstance(value, LSTMParams | GRUParams | RNNParams):
+    if not isinstance(value, PARAMS):
         return None
     if (form := LIBRARIES[library].cells.get(type(value))) is None:
         known = ", ".join(t.__name__.removesuffix("Params") for t in LIBRARIES[library].cells)
