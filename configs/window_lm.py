@@ -19,8 +19,8 @@ of 43. The Carol is another edition: 158,446 of 43, the source's 158,602 of 44. 
 Keras's 1e-7.
 
 What the source suggests, one change each, on Alice with her title; the last tenth is held out, so that they
-have a valid_loss. ``python -m zoo.compare window_lm`` makes a table of them. Seven are measured, on one core
-with --config.model.precision=bfloat16: with an embedding the loss is 1.717 after 6 minutes.
+have a valid_loss. ``python -m zoo.compare window_lm`` makes a table of them. Seven are measured, on a core
+each with --config.model.precision=bfloat16: with an embedding the loss is 1.717 after 6 minutes.
 
     python train.py --config=configs/window_lm.py:alice_held_out      76 min  1.772  no change
     python train.py --config=configs/window_lm.py:alice_layers        two layers, dropout between them too

@@ -73,10 +73,10 @@ def matrices(cell: Cell, params: Params) -> tuple[Array, ...]:
     return (given,) if cell.operand is None else given
 
 
-def products(cell: Cell, params: Params, matrices: Sequence[Array], carry: Carry, gx: Any) -> Any:
-    """What the gates of all rows get as gh: h W_h, or a tuple of products."""
+def products(cell: Cell, params: Params, ws: Sequence[Array], carry: Carry, gx: Any) -> Any:
+    """What the gates of all rows get as gh: h W_h, or a tuple of the products with all of ``ws``."""
     zs = ()
-    for w in matrices:
+    for w in ws:
         zs += (product(operand(cell, params, carry, gx, zs), w, carry.h.dtype),)
     return zs[0] if cell.operand is None else zs
 

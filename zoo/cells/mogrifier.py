@@ -10,7 +10,7 @@ from jax.nn import sigmoid
 from jax.nn.initializers import glorot_uniform
 
 from zoo.cells.cell import Cell
-from zoo.cells.lstm import LSTMCarry, lstm
+from zoo.cells.lstm import lstm
 
 
 class MogrifierParams(NamedTuple):
@@ -69,9 +69,6 @@ def _mogrifier_lstm(rounds, forget_bias):
         return h if len(zs) % 2 == 0 else x
 
     def gates(params, carry, x, zs):
-        i, f, g, o = jnp.split(zs[-1] + params.b, 4)
-        c = sigmoid(f) * carry.c + sigmoid(i) * jnp.tanh(g)
-        h = sigmoid(o) * jnp.tanh(c)
-        return LSTMCarry(h, c), h
+        return plain.gates(params, carry, params.b, zs[-1])
 
     return Cell(init, plain.carry, lambda params, xs: xs, recurrent, gates, operand=operand)

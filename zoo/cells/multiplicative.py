@@ -6,11 +6,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.nn import sigmoid
 from jax.nn.initializers import glorot_uniform, orthogonal
 
 from zoo.cells.cell import Cell
-from zoo.cells.lstm import LSTMCarry, lstm
+from zoo.cells.lstm import lstm
 
 
 class MultiplicativeParams(NamedTuple):
@@ -57,9 +56,6 @@ def _multiplicative_lstm(forget_bias):
         return gx[1] * zs[0] if zs else carry.h
 
     def gates(params, carry, gx, zs):
-        i, f, g, o = jnp.split(gx[0] + zs[1], 4)
-        c = sigmoid(f) * carry.c + sigmoid(i) * jnp.tanh(g)
-        h = sigmoid(o) * jnp.tanh(c)
-        return LSTMCarry(h, c), h
+        return plain.gates(params, carry, gx[0], zs[1])
 
     return Cell(init, plain.carry, inputs, recurrent, gates, operand=operand)
