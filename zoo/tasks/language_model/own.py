@@ -87,8 +87,9 @@ def settle(config: ConfigDict, given: set[str], begun: ConfigDict | None = None)
     m = config.model
     length = f"at most {config.epochs:g} passes" if config.epochs else f"{config.steps:,} steps"
     timed = f" or {config.minutes:g} minutes" if config.minutes else ""
+    cell = m.cell.upper().replace("_", " ")
     return (
-        f"{size:,} characters: LSTM {m.hidden}, dropout {m.dropout_in:g} and {m.dropout_out:g}, weight "
+        f"{size:,} characters: {cell} {m.hidden}, dropout {m.dropout_in:g} and {m.dropout_out:g}, weight "
         f"drop {m.weight_drop:g}, {length}{timed}; change with --config.model.hidden, "
         "--config.model.dropout_out, --config.minutes, …"
     )
