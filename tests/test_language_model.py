@@ -173,3 +173,17 @@ def test_a_greedy_continuation_is_the_model_s_most_probable_one(config):
         if i >= 3:
             tokens.append(1 + int(jnp.argmax(logits[0, 0, 1:])))
     assert text == task.vocabulary.decode(np.array(tokens[4:]))
+
+
+def test_the_config_of_cells_has_all_of_them_with_as_many_parameters():
+    file = Path(__file__).parent.parent / "configs/cells.py"
+    assert configs.variants(file) == tuple(CELLS)
+    tokens, counts = jnp.zeros((1, 1), jnp.int32), {}
+    for name in CELLS:
+        m = configs.load(f"{file}:{name}").model
+        assert m.cell == name
+        model = LanguageModel(103, m.embed, m.hidden, m.layers, m.cell)
+        shapes = jax.eval_shape(model.init, jax.random.key(0), tokens)
+        counts[name] = sum(a.size for a in jax.tree.leaves(shapes))
+    assert counts["lstm"] == 361_767
+    assert all(abs(n - counts["lstm"]) < 0.01 * counts["lstm"] for n in counts.values()), counts
