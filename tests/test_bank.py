@@ -9,7 +9,7 @@ from languages import builder
 
 from zoo import random
 from zoo.tasks.protocol import Evaluation
-from zoo.train import bank, loop, step
+from zoo.train import bank, loop, mesh, step
 from zoo.train import job as jobs
 
 
@@ -72,3 +72,30 @@ def test_a_bank_goes_on_from_its_checkpoint_to_the_same_bits(make, tmp_path):
     shutil.rmtree(tmp_path / "part/checkpoints/6")
     result = loop.fit(jobs.make(make().config), tmp_path / "part")
     assert result.record["params_sha256"] == once.record["params_sha256"]
+
+
+@pytest.mark.parametrize("form", ["map", "vmap"])
+def test_devices_share_the_members_and_come_to_the_bits_of_one(make, tmp_path, monkeypatch, form):
+    monkeypatch.setattr(bank, "form", lambda params: form)
+    best = {"metric": "valid_loss", "mode": "min"}
+    results = {}
+    for devices in (1, 3):
+        job = jobs.make(make(best=best, batch_size=6, mesh__data=devices).config)
+        assert mesh.shares_members(job.mesh, 3) == (devices == 3)
+        results[devices] = loop.fit(job, tmp_path / f"{devices}").record
+    state = step.begin(job)
+    assert {len(a.sharding.device_set) for a in jax.tree.leaves(state)} == {3}
+    assert all(a.addressable_shards[0].data.shape[0] == 1 for a in jax.tree.leaves(state.params))
+    assert results[3]["params_sha256"] == results[1]["params_sha256"]
+    assert results[3]["best_sha256"] == results[1]["best_sha256"]
+    assert results[3]["metrics"] == results[1]["metrics"]
+    (tmp_path / "3/result.json").unlink()
+    shutil.rmtree(tmp_path / "3/checkpoints/6")
+    job = jobs.make(make(best=best, batch_size=6, mesh__data=3).config)
+    again = loop.fit(job, tmp_path / "3").record
+    assert again["params_sha256"] == results[1]["params_sha256"]
+
+
+def test_members_that_devices_do_not_divide_are_trained_by_all_of_them(make):
+    job = jobs.make(make(batch_size=6, mesh__data=2).config)
+    assert not mesh.shares_members(job.mesh, 3)

@@ -1,6 +1,7 @@
 """Banks: N models of the same shapes, trained as one program over stacked parameters.
 
-One member after the other, each for all steps of a dispatch, or all at once (``vmap``).
+One member after the other, each for all steps of a dispatch, or all at once (``vmap``). Devices share the
+members where their number divides that of the members.
 On a CPU the first is faster: a member's weights stay in the cache for the whole dispatch, and no
 product becomes a batched one; but for tiny models, whose steps cost more than their arithmetic. On an
 accelerator the second: small products fill it together.
@@ -13,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from zoo.runs.state import TrainState
 
@@ -21,15 +24,20 @@ AXES = TrainState(None, 0, 0, 0, 0, 0)
 _TINY = 1 << 14  # parameters
 
 
-def loop(one: Callable, members: int, form: str) -> Callable:
+def loop(one: Callable, members: int, form: str, mesh: Mesh | None = None) -> Callable:
     """(state, data, orders, n) -> the state after at most n steps of ``one`` by every member.
 
     one:     (state, data, orders, member) -> state, of one model
     members: N; 0 for one model, whose arrays have no axis of members
     form:    "map" or "vmap"; "alone" for the first member by itself, whose state has no such axis either
+    mesh:    whose "data" devices share the members, each its own in that form; None where they do not
 
     It ends early where a loss is not finite.
     """
+    own = members // mesh.shape["data"] if mesh else members
+
+    def first():
+        return lax.axis_index("data") * own if mesh else 0
 
     def single(state: TrainState, data, orders, n, member=0):
         end = state.step + n
@@ -44,12 +52,12 @@ def loop(one: Callable, members: int, form: str) -> Callable:
         def each(member, at):
             stacked, end = at
             part = jax.tree.map(lambda a: a[member], stacked)
-            after = single(part._replace(step=state.step), data, orders, n, member)
+            after = single(part._replace(step=state.step), data, orders, n, first() + member)
             part = after._replace(step=())
             stacked = jax.tree.map(lambda a, b: a.at[member].set(b), stacked, part)
             return stacked, jnp.maximum(end, after.step)
 
-        stacked, end = lax.fori_loop(0, members, each, (state._replace(step=()), state.step))
+        stacked, end = lax.fori_loop(0, own, each, (state._replace(step=()), state.step))
         return stacked._replace(step=end)
 
     def together(state, data, orders, n):
@@ -60,13 +68,24 @@ def loop(one: Callable, members: int, form: str) -> Callable:
             return (state.step < end) & jnp.all(jnp.isfinite(state.sums["loss"].total))
 
         def body(state):
-            return step(state, data, orders, jnp.arange(members))
+            return step(state, data, orders, first() + jnp.arange(own))
 
         return lax.while_loop(going_on, body, state)
 
     if not members or form == "alone":
         return single
-    return mapped if form == "map" else together
+    steps = mapped if form == "map" else together
+    if not mesh:
+        return steps
+
+    def shared(state, data, orders, n):
+        after = steps(state, data, orders, n)
+        return after._replace(step=lax.pmax(after.step, "data"))
+
+    states = TrainState(P(), *[P("data")] * (len(AXES) - 1))
+    specs = {"in_specs": (states, P(), P(), P()), "out_specs": states}
+    # Without its check of types: a step of a member is the same program as without devices to share.
+    return jax.shard_map(shared, mesh=mesh, check_vma=False, **specs)
 
 
 def each(make: Callable, members: int) -> Callable:

@@ -131,13 +131,13 @@ def _train(job, run, checkpoints):
             (chunk, late, look), caught = hosts.agreed([chunk, late, look], signals.caught)
             if look:
                 looked = True
-                params = hosts.whole(averaging.evaluated(state))
+                params = _whole(job, averaging.evaluated(state))
                 if hosts.leads() and step < plan.evaluate and (plan.evaluate - step) / pace > _LOOK:
                     progress.evaluating(step)
                     progress.early(step, task.evaluate(params, "valid").metrics)
             over = patience_is_over(state, config)
             if plan.due(step, plan.save) or over or late or caught:
-                kept = hosts.whole(state)
+                kept = _whole(job, state)
                 if not finite(kept.params):
                     hosts.led(partial(_not_finite, f"a parameter at step {step}", checkpoints))
                 hosts.led(lambda kept=kept: checkpoints.save(kept, seconds()))
@@ -151,7 +151,7 @@ def _train(job, run, checkpoints):
     if start == step:
         progress.say(f"nothing left to train: {step} steps are done")
     pace = (step - start) / spent if spent else None
-    kept, clock = hosts.whole(state), Clock(seconds(), compile_seconds, pace)
+    kept, clock = _whole(job, state), Clock(seconds(), compile_seconds, pace)
     record = hosts.led(lambda: finish(job, run, kept, clock, verdict))
     return Result(record, kept.best.params if kept.best else averaging.evaluated(kept))
 
@@ -173,6 +173,13 @@ def _resumed(checkpoints, state):
     return jax.tree.map(lambda new, old: hosts.placed(new, old.sharding), kept, state), seconds
 
 
+def _whole(job, tree):
+    """The tree where all of it is at hand: of members that devices share, on each of them."""
+    if mesh.shares_members(job.mesh, job.task.members):
+        return mesh.replicated(job.mesh, tree)
+    return hosts.whole(tree)
+
+
 def _measure(job, run, state, checkpoints):
     """The record of a log point, with an evaluation where one is due, and the state after it."""
     task, plan, step = job.task, job.plan, int(state.step)
@@ -181,7 +188,7 @@ def _measure(job, run, state, checkpoints):
     record |= bank.numbers({f"train_{k}": v if v.ndim else float(v) for k, v in means.items()})
     state = state._replace(sums=jax.tree.map(jnp.zeros_like, state.sums))
     if plan.due(step, plan.evaluate):
-        params = hosts.whole(averaging.evaluated(state))
+        params = _whole(job, averaging.evaluated(state))
 
         def evaluated():
             values = task.evaluate(params, "valid").metrics

@@ -1,4 +1,5 @@
-"""Devices as a mesh: batches over "data", weights over "model". One device is a mesh of one."""
+"""Devices as a mesh: batches, or the members of a bank, over "data", weights over "model". One device is a
+mesh of one."""
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -93,6 +94,19 @@ def spread(mesh: Mesh, tree):
     if not hosts.several():
         return jax.device_put(tree, shardings)
     return jax.tree.map(hosts.placed, tree, shardings)
+
+
+def shares_members(mesh: Mesh, members: int) -> bool:
+    """Whether the devices share the members of a bank instead of its batches. Members know nothing of each
+    other: nothing is sent then, and each comes to the bits that it has on a device by itself."""
+    n = mesh.shape["data"]
+    alone = mesh.size == n and not hosts.several()
+    return alone and n > 1 and members > 0 and members % n == 0
+
+
+def by_member(mesh: Mesh, tree):
+    """The tree with the first axis of its arrays, that of members, over "data"."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec("data")))
 
 
 def by_batch(mesh: Mesh, tree):

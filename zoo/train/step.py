@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ def begin(job: Job) -> TrainState:
     finished run, or has other parameters."""
     start = mesh.replicated(job.mesh, started(job))
     state = _jit_once(_first(job))(random.key(job.config.seed, "init"), start)
+    if mesh.shares_members(job.mesh, job.task.members):
+        step = mesh.replicated(job.mesh, state.step)
+        return mesh.by_member(job.mesh, state._replace(step=()))._replace(step=step)
     carry = state.carry
     if hosts.several():  # where the batch does not divide, each process has made one of its own
         alone = [x.is_fully_addressable for x in jax.tree.leaves(carry)]
@@ -84,6 +88,7 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
     """
     task, per_epoch = job.task, job.plan.per_epoch
     starts = job.plan.starts(task.phases())
+    shares = mesh.shares_members(job.mesh, task.members)
 
     def one(state: TrainState, data, orders, member) -> TrainState:
         key = random.key(job.config.seed, "dropout", state.step)
@@ -93,13 +98,13 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
         else:
             places = feed.indices(task, per_epoch, orders, state.step, member)
             batch = task.gather(data, places)
-        batch = mesh.by_batch(job.mesh, batch)
+        batch = batch if shares else mesh.by_batch(job.mesh, batch)
 
         def objective(params):
             sums, carry = task.loss(params, state.carry, batch, key)
             return sums["loss"].total / sums["loss"].weight, (sums, carry)
 
-        with batch_over(job.mesh, "data"):
+        with nullcontext() if shares else batch_over(job.mesh, "data"):
             grads, (sums, carry) = jax.grad(objective, has_aux=True)(state.params)
         opt_state = averaging.bare(state.opt_state)
         updates, opt_state = job.optimizer.update(grads, opt_state, state.params)
@@ -115,7 +120,7 @@ def program(job: Job, state: TrainState, form: str = "") -> Any:
 
     shardings = jax.tree.map(lambda x: x.sharding, state)
     form = form or (bank.form(state.params) if task.members else "")
-    steps = bank.loop(one, task.members, form)
+    steps = bank.loop(one, task.members, form, job.mesh if shares else None)
 
     size = sum(a.nbytes for a in jax.tree.leaves(state))
     options = xla.for_small_loops() if size < xla.SMALL else None
@@ -132,14 +137,16 @@ def _first(job):
     config, task = job.config, job.task
     worst = math.inf if config.best.mode == "min" else -math.inf
 
+    shares = mesh.shares_members(job.mesh, task.members)
+
     def make(key, start):
-        params = task.init(key) if start is None else start
+        params, carry = task.init(key) if start is None else start, task.carry()
         best = Best(jnp.float32(worst), jnp.int32(0), jnp.int32(0), params)
         return TrainState(
             jnp.int32(0),
             params,
             averaging.begin(params, job.optimizer.init(params), config),
-            mesh.by_batch(job.mesh, task.carry()),
+            carry if shares else mesh.by_batch(job.mesh, carry),
             best if config.best.metric else (),
             {name: Sum(jnp.float32(0), jnp.float32(0)) for name in task.sums()},
         )
