@@ -98,7 +98,8 @@ def spread(mesh: Mesh, tree):
 
 def shares_members(mesh: Mesh, members: int) -> bool:
     """Whether the devices share the members of a bank instead of its batches. Members know nothing of each
-    other: nothing is sent then, and each comes to the bits that it has on a device by itself."""
+    other, so nothing is sent; where they are trained one after the other, the bits are those of one
+    device."""
     n = mesh.shape["data"]
     alone = mesh.size == n and not hosts.several()
     return alone and n > 1 and members > 0 and members % n == 0
