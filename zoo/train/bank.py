@@ -1,10 +1,10 @@
 """Banks: N models of the same shapes, trained as one program over stacked parameters.
 
-One member after the other, each for all steps of a dispatch, or all at once (``vmap``). Devices share the
-members where their number divides that of the members.
+One member after the other, each for all steps of a dispatch, or all at once (``vmap``).
 On a CPU the first is faster: a member's weights stay in the cache for the whole dispatch, and no
 product becomes a batched one; but for tiny models, whose steps cost more than their arithmetic. On an
-accelerator the second: small products fill it together.
+accelerator the second: small products fill it together. Several devices share the members, where their
+number divides that of the members.
 """
 
 from collections.abc import Callable
