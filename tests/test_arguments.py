@@ -10,7 +10,18 @@ import pytest
 from jax import Array
 from reference import assert_trees_close, jit, problem
 
-from zoo.cells import GRUCarry, LSTMCarry, LSTMParams, gru, lstm, multiplicative_lstm, rnn, step
+from zoo.cells import (
+    GRUCarry,
+    LSTMCarry,
+    LSTMParams,
+    MinGRUParams,
+    gru,
+    lstm,
+    mingru,
+    multiplicative_lstm,
+    rnn,
+    step,
+)
 from zoo.cells.cell import cast
 from zoo.unroll import bidirectional, stack, unroll
 
@@ -204,6 +215,10 @@ MISTAKES = {
     "gates that give another carry": (
         lambda: unroll(bad_cell(gates=lambda p, c, gx, gh: (GRUCarry(c.h), c.h)), P, XS),
         r"gates must give back LSTMCarry\(.*\); got GRUCarry\(.*\)",
+    ),
+    "a bias of another width, of a cell without recurrent matrix": (
+        lambda: unroll(mingru(), MinGRUParams(jnp.zeros((2, 8)), jnp.zeros(10)), XS),
+        r"b must be \(8,\), as wide as w_x \(2, 8\); got \(10,\)",
     ),
     "columns of a cell of two products": (
         lambda: unroll(multiplicative_lstm(), P, XS, layout="columns"),

@@ -208,13 +208,21 @@ def test_input_kernel_is_glorot_uniform_for_each_gate_by_itself(name):
         assert np.abs(a - b).max() > 0.1
 
 
-FORGETFUL = [lstm, peephole_lstm, layer_norm_lstm, multiplicative_lstm, slstm, minlstm]
+FORGETFUL = [
+    lstm,
+    peephole_lstm,
+    layer_norm_lstm,
+    mogrifier_lstm,
+    multiplicative_lstm,
+    slstm,
+    minlstm,
+]
 
 
 @pytest.mark.parametrize("make", FORGETFUL)
 @pytest.mark.parametrize("value", [1.0, -2.5])
 def test_forget_bias_is_the_initial_value_of_its_part_of_b(make, value):
-    cell = make() if value == 1 else make(value)
+    cell = make() if value == 1 else make(forget_bias=value)
     gates = 3 if make is minlstm else 4
     np.testing.assert_array_equal(initial(cell).b, np.repeat([0, value, 0, 0][:gates], 50))
 

@@ -66,7 +66,7 @@ def layout(request, monkeypatch):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("name", ["lstm", "lstm_keras", "gru", "rnn"])
 def test_gradient_equals_that_of_the_plain_scan_for_all_options(name, reverse, layout):
     assert_gradient_is_the_plain_one(name, reverse, layout)
 

@@ -88,8 +88,12 @@ def test_chunks_have_no_common_past_and_cover_the_text_in_another_order(config):
     assert len(flat) == len(set(flat)) > len(data) - 4 * 6
 
 
+PLAIN = ["lstm", "lstm_keras", "gru", "rnn"]
+
+
 @pytest.mark.parametrize(
-    ("cell", "tie"), [*((cell, False) for cell in CELLS), ("lstm", True), ("minlstm", True)]
+    ("cell", "tie"),
+    [*((cell, False) for cell in CELLS), *((cell, True) for cell in [*PLAIN, "minlstm"])],
 )
 def test_any_cell_tied_or_not_has_a_finite_gradient_with_all_dropouts(cell, tie):
     model = LanguageModel(7, 4, 5, 2, cell, 0.3, 0.2, 0.2, 0.4, tie)
@@ -108,7 +112,9 @@ def test_any_cell_tied_or_not_has_a_finite_gradient_with_all_dropouts(cell, tie)
     assert ("kernel" in params["params"]) is not tie
 
 
-@pytest.mark.parametrize(("cell", "embed"), [*((cell, 4) for cell in CELLS), ("lstm", 0)])
+@pytest.mark.parametrize(
+    ("cell", "embed"), [*((cell, 4) for cell in CELLS), *((cell, 0) for cell in PLAIN)]
+)
 def test_a_step_by_the_table_of_inputs_is_the_model_s_own(cell, embed):
     model = LanguageModel(7, embed, 5, 2, cell)
     tokens = jnp.array([[1, 6, 0, 3]])
@@ -186,4 +192,13 @@ def test_the_config_of_cells_has_all_of_them_with_as_many_parameters():
         shapes = jax.eval_shape(model.init, jax.random.key(0), tokens)
         counts[name] = sum(a.size for a in jax.tree.leaves(shapes))
     assert counts["lstm"] == 361_767
+    mine, docs = (
+        configs.load(str(file.with_name(name))).to_dict() for name in ("cells.py", "char_lm.py")
+    )
+    assert {key for key in docs if docs[key] != mine[key]} == {
+        "name",
+        "variant",
+        "about",
+        "kneser_ney",
+    }
     assert all(abs(n - counts["lstm"]) < 0.01 * counts["lstm"] for n in counts.values()), counts

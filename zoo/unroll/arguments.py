@@ -100,8 +100,9 @@ def _check_weights(params, w_h, xs, alike):
         raise ValueError(
             f"w_x and w_h must be matrices; got shapes {params.w_x.shape} and {w_h.shape}"
         )
-    (D, G), wide = params.w_x.shape, w_h.shape[1]
-    G = wide if alike else G
+    D = len(params.w_x)
+    name, like = ("w_h", w_h) if alike else ("w_x", params.w_x)
+    G, said = like.shape[1], f"as wide as {name} {like.shape}"
     if xs.shape[2] != D:
         raise ValueError(
             f"xs of shape {xs.shape} have {xs.shape[2]} features; w_x {params.w_x.shape} is for {D}"
@@ -109,7 +110,7 @@ def _check_weights(params, w_h, xs, alike):
     for name, want in (("w_x", (D, G)), ("b", (G,))):
         shape = getattr(params, name).shape
         if shape != want:
-            raise ValueError(f"{name} must be {want}, as wide as w_h {w_h.shape}; got {shape}")
+            raise ValueError(f"{name} must be {want}, {said}; got {shape}")
 
 
 def check_step(cell, params, xs, carry):

@@ -89,10 +89,8 @@ def _over_time(
                     "a cell with its own scan gives no carries, but where its output is all of them: "
                     "leave return_carries out"
                 )
-            return last, (
-                ys,
-                jax.tree.unflatten(jax.tree.structure(last), [ys]),
-            ) if return_carries else ys
+            carries = jax.tree.unflatten(jax.tree.structure(last), [ys]) if return_carries else None
+            return last, (ys, carries) if return_carries else ys
         wanted = layout or layouts.fastest(xs.shape[0], B)
         if gradient != "plain" and cell.operand is None and wanted == "columns":
             return columns.run(one, reverse, params, xs, carry, mask, resets)
