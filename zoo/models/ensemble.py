@@ -7,13 +7,64 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import PartitionSpec as P
 
+from zoo.models import stack
 from zoo.models.language_model import LanguageModel
+from zoo.unroll import automatic
 
 
 def joined(params: list[Any]) -> Any:
     """The params of an Ensemble of models that were trained apart."""
     return {"params": {f"members_{i}": one["params"] for i, one in enumerate(params)}}
+
+
+def penalised(model, params, *given, rngs, **options):
+    """``stack.penalised`` of a language model in training, by its method "nats".
+
+    Within ``batch_over`` the devices share the models of an Ensemble instead of the sequences, where their
+    number divides that of the models: each reads all sequences with models of its own, and the numbers are
+    those of one device.
+    """
+    mesh, axes, devices = automatic.sharing()
+    if not isinstance(model, Ensemble) or devices == 1 or model.size % devices:
+        return stack.penalised(model, params, *given, rngs=rngs, method="nats", **options)
+    return _shared(model, params, *given, rngs=rngs, over=(mesh, axes), **options)
+
+
+def _shared(model, params, tokens, targets, carry, *, rngs, over, train, **options):
+    mesh, axes = over
+    keys = model.apply(
+        params, method=lambda m: [one.make_rng("dropout") for one in m.members], rngs=rngs
+    )
+    names = [f"members_{i}" for i in range(model.size)]
+    each = [params["params"][name] for name in names], keys, carry or [None] * model.size
+
+    def one(params, key, carry, tokens, targets, options):
+        given = {"params": params}, tokens, targets, carry
+        (after, nats), penalty = stack.penalised(
+            model.member(), *given, method="nats", train=train, key=key, **options
+        )
+        return after, nats, jnp.asarray(penalty, nats.dtype)
+
+    def own(each, *rest):
+        with automatic.batch_over(mesh, ()):
+            return _together([one(*_part(each, i), *rest) for i in range(model.size // mesh.size)])
+
+    found = jax.shard_map(
+        own, mesh=mesh, in_specs=(P(axes), P(), P(), P()), out_specs=P(axes), check_vma=False
+    )(tuple(map(_together, each)), tokens, targets, options)
+    carries, nats, penalties = zip(*(_part(found, i) for i in range(model.size)), strict=True)
+    return (carries, sum(nats) / model.size), sum(penalties)
+
+
+def _together(trees):
+    """The trees as one, with an axis for them before the others."""
+    return jax.tree.map(lambda *arrays: jnp.stack(arrays), *trees)
+
+
+def _part(tree, i):
+    return jax.tree.map(lambda a: a[i], tree)
 
 
 class Ensemble(nn.Module):
@@ -28,9 +79,14 @@ class Ensemble(nn.Module):
     size: int
 
     def setup(self):
+        self.members = [self.member() for _ in range(self.size)]
+
+    @nn.nowrap
+    def member(self) -> LanguageModel:
+        """One of the models, with its share of the penalties."""
         m = self.model
         share = {"activation": m.activation / self.size, "temporal": m.temporal / self.size}
-        self.members = [m.copy(parent=None, name=None, **share) for _ in range(self.size)]
+        return m.copy(parent=None, name=None, **share)
 
     @nn.nowrap
     def carry(self, batch: int) -> tuple[Any, ...]:

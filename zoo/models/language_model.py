@@ -112,6 +112,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
         resets: Array | None = None,
         *,
         train: bool = False,
+        key: Array | None = None,
     ) -> tuple[Any, Array]:
         """-log P of each target (B, T): what ``__call__`` and ``cross_entropy`` give, and of a large
         vocabulary without all logits at once. -> (carry, nats (B, T)).
@@ -120,8 +121,9 @@ class LanguageModel(stacked.Stacked, nn.Module):
                    expected among them: an estimate, see ``zoo.models.softmax.sampled_cross_entropy_of``
         lengths:   (B,) of the sequences: the carry is that after so many symbols
         resets:    (B, T) booleans; where True, the symbol is read without a past
+        key:       of dropout, instead of one made from ``rngs``
         """
-        carry, ys = self._read(tokens, carry, label, train, lengths, resets)
+        carry, ys = self._read(tokens, carry, label, train, lengths, resets, key)
         if self.cutoffs:
             return carry, adaptive.cross_entropy_of(self.adaptive, ys, targets)
         if negatives is not None:
@@ -165,7 +167,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
         others, ys = stack(self._cell, self.stack[1:], ys, carry[1:])
         return (first, *others), ys[0] @ self._kernel + self.bias[None]
 
-    def _read(self, tokens, carry, label, train, lengths=None, resets=None):
+    def _read(self, tokens, carry, label, train, lengths=None, resets=None, key=None):
         """(carry, outputs of the last layer (B, T, H))."""
         layers, between = self.stack, None
         xs = self.embedding[tokens.T] if self.embed else jax.nn.one_hot(tokens.T, self.vocab)
@@ -174,7 +176,7 @@ class LanguageModel(stacked.Stacked, nn.Module):
             vectors = jnp.broadcast_to(vectors, (len(xs), *vectors.shape[1:]))
             xs = jnp.concatenate([xs, vectors], axis=-1)
         if train:
-            key = self.make_rng("dropout")
+            key = self.make_rng("dropout") if key is None else key
             keys = [jax.random.fold_in(key, i) for i in range(len(layers))]
             layers = self._in_training(
                 [

@@ -19,7 +19,7 @@ _BATCH = ContextVar("batch", default=(None, ()))
 @contextmanager
 def batch_over(mesh: Mesh, axes: str | tuple[str, ...]):
     """While a program is traced within, ``unroll`` shares the sequences out over axes of the mesh, where
-    they divide the batch and all other axes are of one device."""
+    they divide the batch and all other axes are of one device; ``()`` for no sharing."""
     token = _BATCH.set((mesh, (axes,) if isinstance(axes, str) else axes))
     try:
         yield
@@ -27,12 +27,18 @@ def batch_over(mesh: Mesh, axes: str | tuple[str, ...]):
         _BATCH.reset(token)
 
 
+def sharing() -> tuple[Mesh | None, tuple[str, ...], int]:
+    """(mesh, axes, devices along them) of ``batch_over``; one device where there are others beside them."""
+    mesh, axes = _BATCH.get()
+    devices = prod(mesh.shape[axis] for axis in axes)
+    return mesh, axes, devices if devices > 1 and devices == mesh.size else 1
+
+
 def run(loop, params, xs, carry, mask, resets):
     """``loop`` (params, xs, carry, mask, resets) -> (carry, ys, carries or None)."""
     arguments = params, xs, carry, mask, resets
-    mesh, axes = _BATCH.get()
-    devices = prod(mesh.shape[axis] for axis in axes)
-    if devices == 1 or devices != mesh.size or xs.shape[1] % devices:
+    mesh, axes, devices = sharing()
+    if devices == 1 or xs.shape[1] % devices:
         return loop(*arguments)
     first, second = P(axes), P(None, axes)
     return jax.shard_map(

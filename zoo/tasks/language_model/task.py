@@ -32,8 +32,8 @@ from zoo.data.text.tokenizers import Tokenizer
 from zoo.errors import UserError
 from zoo.generate import default_prompt, further, generate_blocks
 from zoo.models import Ensemble, LanguageModel
+from zoo.models.ensemble import penalised
 from zoo.models.softmax import chances, draw
-from zoo.models.stack import penalised
 from zoo.tasks import copies, kneser_ney
 from zoo.tasks.language_model import beside, evaluation, large, mixed_text, mixture, names
 from zoo.tasks.language_model.config import check
@@ -272,7 +272,7 @@ class LanguageModelTask(Task):
         before = None
         if self._lanes:
             before = jax.tree.map(lambda a: jnp.where(batch["first"], jnp.zeros_like(a), a), carry)
-        options = {"train": True, "rngs": {"dropout": key}, "method": "nats"}
+        options = {"train": True, "rngs": {"dropout": key}}
         if 0 < self.config.negatives < self.vocabulary.size:
             drawn = jax.random.fold_in(key, _NEGATIVES)
             given = map(jnp.asarray, self._chances)
