@@ -1,17 +1,20 @@
 """Ensembles of language models: the mean of probabilities, in every way that a model is read."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType
 
 import train
 from zoo import cli, sample, score
 from zoo.models import Ensemble, LanguageModel
-from zoo.models.stack import penalised
+from zoo.models.ensemble import penalised
+from zoo.unroll import batch_over
 
 ROOT = Path(__file__).parent.parent
 ONE = LanguageModel(vocab=7, embed=3, hidden=5, layers=2)
@@ -79,14 +82,42 @@ def test_dropout_is_another_one_in_each_model():
 
 def test_penalties_are_the_mean_of_those_of_the_models():
     def penalty(model, params):
-        options = {"train": True, "rngs": {"dropout": jax.random.key(1)}, "method": "nats"}
-        return penalised(model, params, TOKENS, TARGETS, **options)[1]
+        options = {"train": True, "rngs": {"dropout": jax.random.key(1)}}
+        return penalised(model, params, TOKENS, TARGETS, None, **options)[1]
 
     one = ONE.copy(activation=2.0, temporal=1.0)
     model = Ensemble(one, 2)
     params = model.init(jax.random.key(0), TOKENS)
     each = [penalty(one, {"params": p}) for p in params["params"].values()]
     assert float(penalty(model, params)) == pytest.approx(float(sum(each)) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [2, 4, 3])
+def test_devices_share_the_models_where_their_number_divides(size):
+    """Each then has the products of its own models, and the numbers are those of one device."""
+    drop = {"dropout": 0.2, "dropout_in": 0.2, "dropout_out": 0.2, "weight_drop": 0.2}
+    one = LanguageModel(vocab=7, embed=3, hidden=5, layers=2, activation=1.0, **drop)
+    model = Ensemble(one, size)
+    params, carry = model.init(jax.random.key(0), TOKENS), model.carry(2)
+    carry = jax.tree.map(lambda a: a + 0.1, carry)
+
+    def losses(params, carry):
+        given = TOKENS, TARGETS, carry
+        lengths = jnp.array([4, 4])
+        options = {"train": True, "rngs": {"dropout": jax.random.key(1)}, "lengths": lengths}
+        (carry, nats), penalty = penalised(model, params, *given, **options)
+        return nats.mean() + penalty, (carry, nats)
+
+    def run():
+        both = jax.jit(jax.value_and_grad(partial(losses), has_aux=True))
+        products = both.trace(params, carry).lower().as_text().count("dot_general")
+        return products, both(params, carry)
+
+    alone, want = run()
+    with batch_over(jax.make_mesh((2,), ("data",), (AxisType.Auto,)), "data"):
+        own, got = run()
+    assert own * (2 if size % 2 == 0 else 1) == alone > 0
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), got, want)
 
 
 def test_an_ensemble_goes_through_the_commands(tmp_path, capsys):

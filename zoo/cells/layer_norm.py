@@ -47,21 +47,28 @@ def _layer_norm_lstm(forget_bias):
         gains = jnp.ones(4 * H), jnp.ones(4 * H), jnp.ones(H)
         return LayerNormParams(*plain.init(key, D, H), *gains, jnp.zeros(H))
 
+    def share(params, x, axis):
+        return _normal(x, axis) * params.gain_x + params.b
+
     def inputs(params, xs):
-        b = params.b[None, None]  # of the type that products are added up in
-        x = jnp.matmul(xs, params.w_x, preferred_element_type=b.dtype)
-        return _normal(x) * params.gain_x[None, None] + b
+        # Added up in the type of b, which stays float32 where products are of bfloat16.
+        x = jnp.matmul(xs, params.w_x, preferred_element_type=params.b.dtype)
+        vectors = params._replace(gain_x=params.gain_x[None, None], b=params.b[None, None])
+        return share(vectors, x, -1)
 
     def gates(params, carry, gx, gh):
-        i, f, g, o = jnp.split(gx + _normal(gh) * params.gain_h, 4)
+        i, f, g, o = jnp.split(gx + _normal(gh, 0) * params.gain_h, 4)
         c = sigmoid(f) * carry.c + sigmoid(i) * jnp.tanh(g)
-        h = sigmoid(o) * jnp.tanh(_normal(c) * params.gain_c + params.bias_c)
+        h = sigmoid(o) * jnp.tanh(_normal(c, 0) * params.gain_c + params.bias_c)
         return LSTMCarry(h, c), h
 
-    return plain._replace(init=init, inputs=inputs, gates=gates)
+    def columns(params, carry, zx, zh):
+        return gates(params, carry, share(params, zx, 0), zh)
+
+    return plain._replace(init=init, inputs=inputs, gates=gates, columns=columns)
 
 
-def _normal(a):
-    """The vectors along the last axis, with mean 0 and variance 1."""
-    a = a - a.mean(axis=-1, keepdims=True)
-    return a * lax.rsqrt((a * a).mean(axis=-1, keepdims=True) + _EPSILON)
+def _normal(a, axis):
+    """The vectors along an axis, with mean 0 and variance 1."""
+    a = a - a.mean(axis, keepdims=True)
+    return a * lax.rsqrt((a * a).mean(axis, keepdims=True) + _EPSILON)

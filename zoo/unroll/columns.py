@@ -48,7 +48,10 @@ _GIVEN = _Products(lambda x, h: ((h,),), lambda x, z: (x, z[0]))
 def run(cell, reverse, params, xs, carry, mask, resets):
     """``unroll`` of xs (T, B, D), carry (B, ·), mask and resets (T, B) or None."""
     w_h, dtype = cell.recurrent(params), carry.h.dtype
-    if cell.inputs is not affine_inputs:
+    if cell.columns is not None:
+        products, matrices, b = _APART, (params.w_x, w_h), None
+        xs = cast(xs, dtype)
+    elif cell.inputs is not affine_inputs:
         products, matrices, b = _GIVEN, (w_h,), None
         xs = input_share(cell, params, xs, dtype)
     elif reads_the_sum(cell, params, carry):
@@ -295,7 +298,9 @@ def _gated(cell, products, params, wide, carry, x, z, mask):
     """The gates of one step of all columns."""
     gx, gh = products.shares(x, tuple(z))
     axes = jax.tree.map(lambda a: -1 if a.ndim == 1 else None, params)
-    new, y = jax.vmap(cell.gates, in_axes=(axes, -1, -1, -1), out_axes=-1)(wide, carry, gx, gh)
+    # Of sums over units vmap would make rows, and XLA would turn all that has to do with them.
+    gates = cell.columns or jax.vmap(cell.gates, in_axes=(axes, -1, -1, -1), out_axes=-1)
+    new, y = gates(wide, carry, gx, gh)
     return selected(mask, new, y, carry, column=True)
 
 

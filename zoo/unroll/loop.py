@@ -113,11 +113,14 @@ def _over_time(
 def _keeping(cell):
     """The cell with its new carry as a second output."""
 
-    def gates(params, carry, gx, gh):
-        carry, y = cell.gates(params, carry, gx, gh)
-        return carry, (y, carry)
+    def keeping(gates):
+        def one(*given):
+            carry, y = gates(*given)
+            return carry, (y, carry)
 
-    return cell._replace(gates=gates)
+        return gates and one
+
+    return cell._replace(gates=keeping(cell.gates), columns=keeping(cell.columns))
 
 
 def _is_output(cell, params, carry, gx):
