@@ -242,6 +242,22 @@ def test_peepholes_and_normalisation_begin_as_nothing():
     assert not np.any(params.bias_c)
 
 
+@pytest.mark.parametrize("part", ["gates", "inputs"])
+def test_columns_of_layer_normalisation_go_with_its_own_gates_and_inputs_alone(part):
+    cell, params, xs, carry = problem("layer_norm_lstm", B=8, T=5)
+    other = cell._replace(
+        **{part: lambda *given: jax.tree.map(lambda a: a / 2, getattr(cell, part)(*given))}
+    )
+    ways = [
+        jit(partial(unroll, each, layout=layout, return_carries=True))(params, xs, carry)
+        for each in (cell, other)
+        for layout in ("rows", "columns")
+    ]
+    assert_trees_close(ways[0], ways[1], rtol=1e-5, atol=1e-6)
+    assert_trees_close(ways[2], ways[3], rtol=1e-5, atol=1e-6)
+    assert float(jnp.abs(ways[0][1] - ways[2][1]).max()) > 1e-3
+
+
 def test_a_mogrifier_of_no_rounds_is_an_lstm_and_of_few_has_few_matrices():
     _, params, xs, carry = problem("lstm")
     none = jnp.zeros((0, 4, 2)), jnp.zeros((0, 2, 4))

@@ -40,9 +40,7 @@ class Cell(NamedTuple):
     operand:   None, or of cells with several products a step, one after the other, what the next matrix
                multiplies: (params, carry, gx, zs) -> (·,), where zs are the products so far. ``recurrent``
                then gives a tuple of matrices, and ``gates`` get the tuple of all products as gh
-    columns:   None, or of cells that sum up over units, the gates of B sequences, one a column:
-               (params, carry, x W_x (G, B), h W_h (G, B)) -> carry, y. Carry and y hold (H, B), and the
-               parameters that are vectors, (n,), come as (n, B). ``inputs`` is then what it makes of x W_x
+    columns:   None, or of cells that sum up over units, ``Columns``
     """
 
     init: Callable[[Array, int, int], Params]
@@ -52,7 +50,26 @@ class Cell(NamedTuple):
     gates: Callable[[Params, Carry, Any, Any], tuple[Carry, Array]]
     scan: Callable[..., tuple[Carry, Array]] | None = None
     operand: Callable[[Params, Carry, Any, tuple[Array, ...]], Array] | None = None
-    columns: Callable[[Params, Carry, Array, Array], tuple[Carry, Array]] | None = None
+    columns: "Columns | None" = None
+
+
+class Columns(NamedTuple):
+    """Gates of many sequences, one a column, of a cell with these ``inputs`` and ``gates``. A cell that has
+    others in their place goes without.
+
+    many: (params, carry, x W_x (G, B), h W_h (G, B)) -> carry, y. Carry and y hold (H, B); parameters that
+          are vectors, (n,), come as (n, B). ``inputs`` is what it makes of x W_x
+    """
+
+    inputs: Callable[[Params, Array], Any]
+    gates: Callable[[Params, Carry, Any, Any], tuple[Carry, Array]]
+    many: Callable[[Params, Carry, Array, Array], tuple[Carry, Array]]
+
+
+def many(cell: Cell) -> Callable[[Params, Carry, Array, Array], tuple[Carry, Array]] | None:
+    """The gates of many sequences, one a column, where the cell has such."""
+    own = cell.columns is not None and cell.columns[:2] == (cell.inputs, cell.gates)
+    return cell.columns.many if own else None
 
 
 def step(cell: Cell, params: Params, carry: Carry, x: Array) -> tuple[Carry, Array]:

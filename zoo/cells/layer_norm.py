@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn import sigmoid
 
-from zoo.cells.cell import Cell
+from zoo.cells.cell import Cell, Columns
 from zoo.cells.lstm import LSTMCarry, lstm
 
 _EPSILON = 1e-5  # of the variance, as in the paper's code
@@ -62,9 +62,10 @@ def _layer_norm_lstm(forget_bias):
         h = sigmoid(o) * jnp.tanh(_normal(c, 0) * params.gain_c + params.bias_c)
         return LSTMCarry(h, c), h
 
-    def columns(params, carry, zx, zh):
+    def many(params, carry, zx, zh):
         return gates(params, carry, share(params, zx, 0), zh)
 
+    columns = Columns(inputs, gates, many)
     return plain._replace(init=init, inputs=inputs, gates=gates, columns=columns)
 
 

@@ -19,7 +19,7 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero, custom_vjp_primal_tree_values
 from jax.extend.core import Literal
 
-from zoo.cells.cell import affine_inputs, cast, input_share, product
+from zoo.cells.cell import affine_inputs, cast, input_share, many, product
 from zoo.unroll.steps import at, put, restart, selected, varying
 
 _BLOCK = 512
@@ -48,7 +48,7 @@ _GIVEN = _Products(lambda x, h: ((h,),), lambda x, z: (x, z[0]))
 def run(cell, reverse, params, xs, carry, mask, resets):
     """``unroll`` of xs (T, B, D), carry (B, ·), mask and resets (T, B) or None."""
     w_h, dtype = cell.recurrent(params), carry.h.dtype
-    if cell.columns is not None:
+    if many(cell) is not None:
         products, matrices, b = _APART, (params.w_x, w_h), None
         xs = cast(xs, dtype)
     elif cell.inputs is not affine_inputs:
@@ -299,7 +299,7 @@ def _gated(cell, products, params, wide, carry, x, z, mask):
     gx, gh = products.shares(x, tuple(z))
     axes = jax.tree.map(lambda a: -1 if a.ndim == 1 else None, params)
     # Of sums over units vmap would make rows, and XLA would turn all that has to do with them.
-    gates = cell.columns or jax.vmap(cell.gates, in_axes=(axes, -1, -1, -1), out_axes=-1)
+    gates = many(cell) or jax.vmap(cell.gates, in_axes=(axes, -1, -1, -1), out_axes=-1)
     new, y = gates(wide, carry, gx, gh)
     return selected(mask, new, y, carry, column=True)
 

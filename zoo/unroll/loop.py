@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 
 from zoo.cells import Carry, Cell, Params
-from zoo.cells.cell import cast, input_share, matrices
+from zoo.cells.cell import Columns, cast, input_share, many, matrices
 from zoo.unroll import arguments, columns, explicit, rows, segments
 from zoo.unroll import layout as layouts
 from zoo.unroll.reverse import reverse_only
@@ -118,9 +118,12 @@ def _keeping(cell):
             carry, y = gates(*given)
             return carry, (y, carry)
 
-        return gates and one
+        return one
 
-    return cell._replace(gates=keeping(cell.gates), columns=keeping(cell.columns))
+    gates, columns = keeping(cell.gates), many(cell)
+    if columns is not None:
+        columns = Columns(cell.inputs, gates, keeping(columns))
+    return cell._replace(gates=gates, columns=columns)
 
 
 def _is_output(cell, params, carry, gx):
