@@ -6,7 +6,7 @@ last 10 % of the text, in nats per character (valid_loss); ``python -m zoo.compa
     python train.py --config=configs/cells.py                            66 s     1.189  LSTM
     python train.py --config=configs/cells.py:lstm_keras                 51 s     1.189
     python train.py --config=configs/cells.py:peephole_lstm              77 s     1.188
-    python train.py --config=configs/cells.py:layer_norm_lstm            2.6 min  1.137
+    python train.py --config=configs/cells.py:layer_norm_lstm            79 s     1.130
     python train.py --config=configs/cells.py:mogrifier_lstm             105 s    1.189
     python train.py --config=configs/cells.py:multiplicative_lstm        102 s    1.542
     python train.py --config=configs/cells.py:slstm                      83 s     1.166
