@@ -91,16 +91,14 @@ def get_config(variant="docs"):
         c.model.update({"layers": 2, "dropout": 0.2, "dropout_out": 0.2, "weight_drop": 0.1})
         c.optimizer.update({"learning_rate": 4e-3, "warmup_steps": 100})
         if variant != "shakespeare":
-            c.model.precision = "bfloat16"
+            adaptive = "valid_adaptive_kneser_ney_loss", "adaptive Kneser-Ney"
+            c.results = (*c.results, ("valid_dynamic_loss", *adaptive))
+            c.model.precision, c.eval_epochs, c.dynamic = "bfloat16", 2.0, True
+        if variant == "shakespeare_best":
+            c.about = "tiny Shakespeare: two models with layer normalisation as one"
+            c.model.ensemble, c.model.cell = 2, "layer_norm_lstm"
+        elif variant == "shakespeare_gpu":
             c.about, c.model.ensemble = "tiny Shakespeare: three models as one", 3
-            c.eval_epochs, c.dynamic = 2.0, True
-            adaptive = (
-                "valid_dynamic_loss",
-                "valid_adaptive_kneser_ney_loss",
-                "adaptive Kneser-Ney",
-            )
-            c.results = (*c.results, adaptive)
-        if variant == "shakespeare_gpu":
             c.epochs, c.optimizer.average = 40.0, "ema"
             c.model.update({"hidden": 512, "dropout": 0.3, "dropout_in": 0.1, "dropout_out": 0.4})
             c.model.weight_drop = 0.3
