@@ -95,8 +95,8 @@ def get_config(variant="docs"):
             c.results = (*c.results, ("valid_dynamic_loss", *adaptive))
             c.model.precision, c.eval_epochs, c.dynamic = "bfloat16", 2.0, True
         if variant == "shakespeare_best":
-            c.about = "tiny Shakespeare: two models with layer normalisation as one"
-            c.model.ensemble, c.model.cell = 2, "layer_norm_lstm"
+            c.about = "tiny Shakespeare: four models with layer normalisation as one"
+            c.model.ensemble, c.model.cell, c.epochs = 4, "layer_norm_lstm", 13.0
         elif variant == "shakespeare_gpu":
             c.about, c.model.ensemble = "tiny Shakespeare: three models as one", 3
             c.epochs, c.optimizer.average = 40.0, "ema"
