@@ -23,8 +23,8 @@ def penalised(model, params, *given, rngs, **options):
     """``stack.penalised`` of a language model in training, by its method "nats".
 
     Within ``batch_over`` the devices share the models of an Ensemble instead of the sequences, where their
-    number divides that of the models: each reads all sequences with models of its own, and the numbers are
-    those of one device.
+    number divides that of the models: each reads all sequences with models of its own. The numbers are those
+    of one device, up to rounding.
     """
     mesh, axes, devices = automatic.sharing()
     if not isinstance(model, Ensemble) or devices == 1 or model.size % devices:
@@ -34,6 +34,7 @@ def penalised(model, params, *given, rngs, **options):
 
 def _shared(model, params, tokens, targets, carry, *, rngs, over, train, **options):
     mesh, axes = over
+    # The keys that the models make for themselves where there is one device.
     keys = model.apply(
         params, method=lambda m: [one.make_rng("dropout") for one in m.members], rngs=rngs
     )
