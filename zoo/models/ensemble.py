@@ -23,8 +23,8 @@ def penalised(model, params, *given, rngs, **options):
     """``stack.penalised`` of a language model in training, by its method "nats".
 
     Within ``batch_over`` the devices share the models of an Ensemble instead of the sequences, where their
-    number divides that of the models: each reads all sequences with models of its own. The numbers are those
-    of one device, up to rounding.
+    number divides that of the models: each reads all sequences with models of its own. The numbers are
+    those of one device, up to rounding.
     """
     mesh, axes, devices = automatic.sharing()
     if not isinstance(model, Ensemble) or devices == 1 or model.size % devices:
