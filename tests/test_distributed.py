@@ -57,8 +57,11 @@ def together(*each):
     return [(p.returncode, out, err) for p, (out, err) in [(p, p.communicate()) for p in started]]
 
 
-def test_two_processes_go_on_to_the_bits_of_two_devices(keys, tmp_path):
+@pytest.mark.parametrize("size", [1, 2])
+def test_two_processes_go_on_to_the_bits_of_two_devices(keys, tmp_path, size):
+    """They share the batch, and of an ensemble the models."""
     run, alone = tmp_path / "run", tmp_path / "alone"
+    keys = [*keys, f"--config.model.ensemble={size}"]
     words = [*keys, f"--run={run}"]
     for steps in (10, 20):
         (code, out, err), (other, nothing, quiet) = together(
